@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "core/http/httptypes.h"
+#include "core/http/responsestream.h"
+
+#include <QObject>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace cortex {
+
+/// What a connection may take of us. The guard enforces these before a request reaches a route.
+struct HttpLimits {
+    qint64 maxHeaderBytes = 64 * 1024;
+    qint64 maxBodyBytes = 64 * 1024 * 1024;
+    int maxConnections = 4096;
+    std::chrono::milliseconds headerTimeout{15'000};
+    std::chrono::milliseconds bodyTimeout{120'000};
+    std::chrono::milliseconds idleTimeout{75'000};
+};
+
+/// HTTP/1.1 server over QHttpServer, with the connection guard that QHttpServer lacks: one request at a time per
+/// connection (pipelined ones wait), strict framing (no request smuggling), limits, time-outs, HEAD without body,
+/// Connection: close, HTTP/1.0, Expect: 100-continue, 405 with Allow. Lives on one thread with an event loop, where the
+/// handlers run too; they must not block. See shared notes in core/http/README.md for the Qt versions.
+class HttpServer : public QObject {
+    Q_OBJECT
+public:
+    using Handler = std::function<void(const HttpRequest& request, const std::shared_ptr<ResponseStream>& response)>;
+    /// Bodies of the errors that the server itself answers (400, 404, 405, 408, 411, 413, 414, 431, 503 …), so that each
+    /// API keeps its own error shape. Default: OpenAI's.
+    using ErrorBody = std::function<QByteArray(int status, const QString& message)>;
+
+    explicit HttpServer(const HttpLimits& limits = {}, QObject* parent = nullptr);
+    ~HttpServer() override;
+
+    /// `pattern`: literal segments and `{name}` parts; a `{name}` in the middle or at the end takes one or more whole
+    /// segments (model ids hold slashes): "/models/{id}/endpoint". Literal routes win over captures. A route of GET also
+    /// answers HEAD. All routes are set before listen.
+    void route(const QByteArray& method, const QString& pattern, Handler handler);
+    void setErrorBody(ErrorBody errorBody);
+
+    /// Listens; `port` 0 takes a free one. On failure: a message that names address and port, and what to do.
+    [[nodiscard]] std::optional<QString> listen(const QHostAddress& address, quint16 port);
+    quint16 port() const;
+    int connectionCount() const;
+
+    /// Stops accepting; emits `closed` when running responses have ended, or at once after `grace`, aborting the rest.
+    void close(std::chrono::milliseconds grace);
+
+Q_SIGNALS:
+    void closed();
+
+private:
+    class Private;
+    std::unique_ptr<Private> d;
+};
+
+/// Parses "HOST:PORT", "[V6]:PORT", ":PORT" or "PORT". Throws InputError.
+QPair<QHostAddress, quint16> parseListenAddress(const QString& text);
+
+} // namespace cortex
