@@ -92,7 +92,10 @@ void TestFleetController::actionsReachTheSource()
     QVERIFY(m_controller->canLoad(idle) && !m_controller->canUnload(idle));
     QVERIFY(m_controller->canUnload(loaded));
     QVERIFY(!m_controller->canLoad(loading) && !m_controller->canUnload(loading));
+    QVERIFY(!m_controller->canLoad(loaded));
     QVERIFY(!m_controller->canLoad(QStringLiteral("nobody/nothing")));
+    QCOMPARE(m_controller->loadTargets(loaded), QStringList({QStringLiteral("borealis")}));
+    QCOMPARE(m_controller->loadTargets(idle), QStringList({QStringLiteral("atlas"), QStringLiteral("borealis")}));
 
     m_controller->loadModel(idle);
     m_controller->loadModel(idle, QStringLiteral("borealis"));
