@@ -12,10 +12,9 @@ namespace cortex {
 
 namespace {
 
-QString translate(const char* text)
-{
-    return QCoreApplication::translate("cortex::ChatStreamReader", text);
-}
+struct Text {
+    Q_DECLARE_TR_FUNCTIONS(cortex::ChatStreamReader)
+};
 
 /// Servers say {"error": {"message": "…"}}, and some {"error": "…"}.
 QString errorText(const QJsonValue& error)
@@ -29,15 +28,15 @@ ChatDelta deltaOf(const QByteArray& data)
     const QJsonDocument document = QJsonDocument::fromJson(data, &parseError);
     if (!document.isObject())
         throw InputError(
-            translate("The server's stream holds an event that is not a JSON object (%1). Is the endpoint an "
-                      "OpenAI-compatible server?")
+            Text::tr("The server's stream holds an event that is not a JSON object (%1). Is the endpoint an "
+                     "OpenAI-compatible server?")
                 .arg(parseError.errorString()));
     const QJsonObject event = document.object();
     ChatDelta delta;
     if (event.contains(QLatin1String("error"))) {
         delta.error = errorText(event.value(QLatin1String("error")));
         if (delta.error.isEmpty())
-            delta.error = translate("The server reported an error without a message.");
+            delta.error = Text::tr("The server reported an error without a message.");
         return delta;
     }
     const QJsonValue choice = event.value(QLatin1String("choices"))[0];
@@ -66,7 +65,7 @@ QList<ChatDelta> ChatStreamReader::push(const QByteArray& bytes)
             deltas.append(deltaOf(event.data));
     }
     if (m_parser.overflowed())
-        throw InputError(translate("The server sent one event of more than 16 MiB; the answer was cut off."));
+        throw InputError(Text::tr("The server sent one event of more than 16 MiB; the answer was cut off."));
     return deltas;
 }
 

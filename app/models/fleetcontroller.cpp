@@ -86,14 +86,31 @@ bool FleetController::canLoad(const QString& id) const
     if (row < 0 || m_state != State::Running)
         return false;
     const auto status = ModelStatus(m_models.index(row, 0).data(FleetModelsModel::StatusRole).toInt());
-    return status == ModelStatus::Unloaded || status == ModelStatus::Failed || status == ModelStatus::Loaded;
+    return status == ModelStatus::Unloaded || status == ModelStatus::Failed;
 }
 
 bool FleetController::canUnload(const QString& id) const
 {
+    return m_state == State::Running && !loadedOn(id).isEmpty();
+}
+
+QStringList FleetController::loadTargets(const QString& id) const
+{
+    const QStringList holders = loadedOn(id);
+    QStringList targets;
+    for (int row = 0; row < m_nodes.nodeCount(); ++row) {
+        const QModelIndex node = m_nodes.index(row, 0);
+        const QString name = node.data(FleetTreeModel::NameRole).toString();
+        if (node.data(FleetTreeModel::StatusRole).toInt() == int(NodeStatus::Online) && !holders.contains(name))
+            targets.append(name);
+    }
+    return targets;
+}
+
+QStringList FleetController::loadedOn(const QString& id) const
+{
     const int row = m_models.rowOf(id);
-    return row >= 0 && m_state == State::Running
-        && !m_models.index(row, 0).data(FleetModelsModel::LoadedOnRole).toStringList().isEmpty();
+    return row < 0 ? QStringList() : m_models.index(row, 0).data(FleetModelsModel::LoadedOnRole).toStringList();
 }
 
 void FleetController::loadModel(const QString& id, const QString& node)

@@ -32,9 +32,15 @@ QString statusText(ModelStatus status)
     return {};
 }
 
+/// The number comes from another machine.
+double fractionOf(const ModelProgress& progress)
+{
+    return std::clamp(progress.fraction, 0.0, 1.0);
+}
+
 QString progressText(const ModelProgress& progress)
 {
-    QString text = format::percent(progress.fraction * 100);
+    QString text = format::percent(fractionOf(progress) * 100);
     if (progress.bytesPerSecond > 0)
         text += FleetModelsModel::tr(" · %1").arg(format::bytesPerSecond(progress.bytesPerSecond));
     return text;
@@ -152,7 +158,7 @@ QVariant FleetModelsModel::data(const QModelIndex& index, int role) const
     case StatusTextRole:
         return statusText(model.status);
     case ProgressRole:
-        return model.progress ? QVariant(std::clamp(model.progress->fraction, 0.0, 1.0)) : QVariant();
+        return model.progress ? QVariant(fractionOf(*model.progress)) : QVariant();
     case ProgressTextRole:
         return model.progress ? progressText(*model.progress) : QString();
     case ErrorRole:

@@ -15,42 +15,41 @@ QString number(double value, int decimals)
     return QLocale().toString(value, 'f', decimals);
 }
 
-QString translate(const char* text)
-{
-    return QCoreApplication::translate("cortex::format", text);
-}
+struct Text {
+    Q_DECLARE_TR_FUNCTIONS(cortex::format)
+};
 
 } // namespace
 
 QString memory(qint64 megabytes)
 {
     if (double(megabytes) < megabytesPerGigabyte)
-        return translate("%1 MiB").arg(QLocale().toString(megabytes));
-    return translate("%1 GiB").arg(number(double(megabytes) / megabytesPerGigabyte, 1));
+        return Text::tr("%1 MiB").arg(QLocale().toString(megabytes));
+    return Text::tr("%1 GiB").arg(number(double(megabytes) / megabytesPerGigabyte, 1));
 }
 
 QString memoryOf(qint64 usedMegabytes, qint64 totalMegabytes)
 {
     if (double(totalMegabytes) < megabytesPerGigabyte)
-        return translate("%1 of %2 MiB").arg(QLocale().toString(usedMegabytes), QLocale().toString(totalMegabytes));
-    return translate("%1 of %2 GiB")
+        return Text::tr("%1 of %2 MiB").arg(QLocale().toString(usedMegabytes), QLocale().toString(totalMegabytes));
+    return Text::tr("%1 of %2 GiB")
         .arg(number(double(usedMegabytes) / megabytesPerGigabyte, 1),
              number(double(totalMegabytes) / megabytesPerGigabyte, 1));
 }
 
 QString bytesPerSecond(qint64 bytes)
 {
-    return translate("%1 MB/s").arg(number(double(bytes) / 1e6, 1));
+    return Text::tr("%1 MB/s").arg(number(double(bytes) / 1e6, 1));
 }
 
 QString percent(double percent)
 {
-    return translate("%1 %").arg(number(percent, 0));
+    return Text::tr("%1 %").arg(number(percent, 0));
 }
 
 QString temperature(double celsius)
 {
-    return translate("%1 °C").arg(number(celsius, 0));
+    return Text::tr("%1 °C").arg(number(celsius, 0));
 }
 
 QString speed(double tokensPerSecond)
@@ -60,21 +59,21 @@ QString speed(double tokensPerSecond)
 
 QString tokensPerSecond(double value)
 {
-    return translate("%1 tok/s").arg(speed(value));
+    return Text::tr("%1 tok/s").arg(speed(value));
 }
 
 QString seconds(double seconds)
 {
     if (seconds < 1)
-        return translate("%1 ms").arg(number(seconds * 1000, 0));
-    return translate("%1 s").arg(number(seconds, seconds < 10 ? 1 : 0));
+        return Text::tr("%1 ms").arg(number(seconds * 1000, 0));
+    return Text::tr("%1 s").arg(number(seconds, seconds < 10 ? 1 : 0));
 }
 
 QString modelsLoaded(int count)
 {
     if (count == 0)
-        return translate("no model loaded");
-    return count == 1 ? translate("1 model loaded") : translate("%1 models loaded").arg(count);
+        return Text::tr("no model loaded");
+    return count == 1 ? Text::tr("1 model loaded") : Text::tr("%1 models loaded").arg(count);
 }
 
 } // namespace cortex::format
