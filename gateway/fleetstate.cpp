@@ -314,6 +314,15 @@ FleetModel FleetState::fleetModel(const QString& id) const
     return model;
 }
 
+NodeSnapshot FleetState::inOurNames(NodeSnapshot node) const
+{
+    for (NodeModel& model : node.models)
+        model.id = modelIdOf(model.id);
+    for (ModelActivity& activity : node.health.models)
+        activity.id = modelIdOf(activity.id);
+    return node;
+}
+
 FleetSnapshot FleetState::snapshot() const
 {
     FleetSnapshot fleet;
@@ -324,7 +333,7 @@ FleetSnapshot FleetState::snapshot() const
         ids.append(model.id);
     QStringList discovered;
     for (const Node& node : m_nodes) {
-        fleet.nodes.append(node.snapshot);
+        fleet.nodes.append(inOurNames(node.snapshot));
         for (auto model = node.byModel.keyBegin(); model != node.byModel.keyEnd(); ++model) {
             if (!m_catalogueIndex.contains(*model) && !discovered.contains(*model))
                 discovered.append(*model);

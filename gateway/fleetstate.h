@@ -91,7 +91,7 @@ public:
     bool isRetiring(const ReplicaKey& key) const { return m_retiring.contains(key); }
     const QHash<ReplicaKey, qint64>& retiring() const { return m_retiring; }
 
-    /// The merged picture for people and programs, with `at` set to now.
+    /// The merged picture for people and programs, with `at` set to now. Models have the gateway's ids everywhere.
     FleetSnapshot snapshot() const;
 
 private:
@@ -104,6 +104,7 @@ private:
     void reindex(Node& node) const;
     void noteForeignLoad(const Node& node);
     FleetModel fleetModel(const QString& model) const;
+    NodeSnapshot inOurNames(NodeSnapshot node) const;
 
     Catalogue m_catalogue;
     QHash<QString, qsizetype> m_catalogueIndex;   ///< id → index in m_catalogue.models

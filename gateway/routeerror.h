@@ -13,9 +13,9 @@ namespace cortex {
 struct RouteError {
     int status = 500;
     QString type = QStringLiteral("server_error");
-    QString code;        ///< empty: null
-    QString message;     ///< for people: what, where, what to do
-    QString param;       ///< the field at fault; empty: null
+    QString code = {};   ///< empty: null
+    QString message = {}; ///< for people: what, where, what to do
+    QString param = {};  ///< the field at fault; empty: null
     int retryAfter = 0;  ///< whole seconds, at most 60; 0: none
 
     QJsonObject toJson() const;     ///< {"error":{"message","type","param","code"}}
