@@ -94,13 +94,13 @@ QColor ofModel(ModelStatus status, const QPalette& palette)
 QColor series(int index, const QPalette& palette)
 {
     // Okabe and Ito's set, darkened a little for light windows.
-    static constexpr std::array<std::pair<QRgb, QRgb>, 7> colors {{{0x0072b2, 0x56b4e9},
-                                                                   {0xc24d00, 0xff9e57},
-                                                                   {0x00805d, 0x2fc79a},
-                                                                   {0xa8447f, 0xe59cc6},
-                                                                   {0x8a6d00, 0xf0e442},
-                                                                   {0x3b7fb5, 0x9ad1f5},
-                                                                   {0x5b5b5b, 0xb8b8b8}}};
+    static constexpr std::array<std::pair<QRgb, QRgb>, 7> colors{{{0x0072b2, 0x56b4e9},
+                                                                  {0xc24d00, 0xff9e57},
+                                                                  {0x00805d, 0x2fc79a},
+                                                                  {0xa8447f, 0xe59cc6},
+                                                                  {0x8a6d00, 0xf0e442},
+                                                                  {0x3b7fb5, 0x9ad1f5},
+                                                                  {0x5b5b5b, 0xb8b8b8}}};
     const auto& [light, dark] = colors[size_t(index) % colors.size()];
     return pick(palette, light, dark);
 }

@@ -6,7 +6,8 @@
 #include <QColor>
 #include <QPalette>
 
-/// Colours beside the palette's own, in a light and a dark variant. They never carry a meaning alone: words stand with them.
+/// Colours beside the palette's own, in a light and a dark variant. They never carry a meaning alone: words stand with
+/// them.
 namespace cortex::colors {
 
 bool isDark(const QPalette& palette);
@@ -14,9 +15,9 @@ QColor muted(const QPalette& palette); ///< secondary text, readable on base and
 QColor good(const QPalette& palette);
 QColor busy(const QPalette& palette);
 QColor bad(const QPalette& palette);
-QColor bar(const QPalette& palette);    ///< filled part of a memory or progress bar
+QColor bar(const QPalette& palette); ///< filled part of a memory or progress bar
 QColor trough(const QPalette& palette); ///< empty part
-QColor grid(const QPalette& palette);   ///< hairlines
+QColor grid(const QPalette& palette); ///< hairlines
 
 QColor ofNode(NodeStatus status, const QPalette& palette);
 QColor ofModel(ModelStatus status, const QPalette& palette);

@@ -42,7 +42,8 @@ struct RowStyle {
 
     int lineHeight() const { return QFontMetrics(font).height(); }
 
-    void drawLine(QPainter* painter, const QRect& line, const QString& text, Qt::Alignment alignment = Qt::AlignLeft) const
+    void drawLine(QPainter* painter, const QRect& line, const QString& text,
+                  Qt::Alignment alignment = Qt::AlignLeft) const
     {
         const QString shown = QFontMetrics(painter->font()).elidedText(text, Qt::ElideRight, line.width());
         painter->drawText(line, int(alignment | Qt::AlignVCenter) | Qt::TextSingleLine, shown);
@@ -62,7 +63,8 @@ void drawNode(QPainter* painter, const RowStyle& style, const QModelIndex& index
     const QRect text = style.area.adjusted(dotDiameter + 9, 0, 0, 0);
     painter->setFont(style.bold);
     painter->setPen(style.text);
-    style.drawLine(painter, QRect(text.left(), text.top(), text.width(), line), index.data(FleetTreeModel::NameRole).toString());
+    style.drawLine(painter, QRect(text.left(), text.top(), text.width(), line),
+                   index.data(FleetTreeModel::NameRole).toString());
     painter->setFont(style.font);
     painter->setPen(!style.isSelected && status == NodeStatus::Offline ? colors::bad(style.palette) : style.muted);
     style.drawLine(painter, QRect(text.left(), text.top() + line + 2, text.width(), line),
@@ -111,7 +113,8 @@ void drawDevice(QPainter* painter, const RowStyle& style, const QModelIndex& ind
     const int readingsWidth = QFontMetrics(style.font).horizontalAdvance(readings);
     painter->setPen(style.muted);
     style.drawLine(painter, row, readings, Qt::AlignRight);
-    style.drawLine(painter, row.adjusted(0, 0, -readingsWidth - padding, 0), index.data(FleetTreeModel::DetailRole).toString());
+    style.drawLine(painter, row.adjusted(0, 0, -readingsWidth - padding, 0),
+                   index.data(FleetTreeModel::DetailRole).toString());
 }
 
 bool isDevice(const QModelIndex& index)

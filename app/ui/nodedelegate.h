@@ -5,8 +5,8 @@
 
 namespace cortex {
 
-/// Draws the rows of FleetTreeModel: a node as a status dot, its name and a line about it; a device as its name, a bar of
-/// its memory, and its readings.
+/// Draws the rows of FleetTreeModel: a node as a status dot, its name and a line about it; a device as its name, a bar
+/// of its memory, and its readings.
 class NodeDelegate : public QStyledItemDelegate {
     Q_OBJECT
 public:

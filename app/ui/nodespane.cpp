@@ -26,11 +26,12 @@ NodesPane::NodesPane(FleetController& controller, QWidget* parent)
     addHeaderStretch();
 
     // Nodes start open; one that the operator closed stays closed.
-    connect(controller.nodes(), &QAbstractItemModel::rowsInserted, this, [this](const QModelIndex& parent, int first, int last) {
-        if (parent.isValid() && first == 0 && last + 1 == m_controller.nodes()->rowCount(parent))
-            m_view->expand(parent);
-        updateEmptyState();
-    });
+    connect(controller.nodes(), &QAbstractItemModel::rowsInserted, this,
+            [this](const QModelIndex& parent, int first, int last) {
+                if (parent.isValid() && first == 0 && last + 1 == m_controller.nodes()->rowCount(parent))
+                    m_view->expand(parent);
+                updateEmptyState();
+            });
     connect(controller.nodes(), &QAbstractItemModel::rowsRemoved, this, &NodesPane::updateEmptyState);
     connect(&controller, &FleetController::fleetChanged, this, &NodesPane::updateEmptyState);
     m_view->expandAll();
@@ -44,7 +45,9 @@ void NodesPane::updateEmptyState()
     else if (!m_controller.hasSnapshot())
         setEmptyState(tr("Waiting for the gateway"), tr("The nodes appear when it runs."));
     else
-        setEmptyState(tr("No node yet"), tr("Start neuron on a machine, add it to cortex.toml under [[neurons]], and start the console again."));
+        setEmptyState(
+            tr("No node yet"),
+            tr("Start neuron on a machine, add it to cortex.toml under [[neurons]], and start the console again."));
 }
 
 } // namespace cortex

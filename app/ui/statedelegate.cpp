@@ -32,18 +32,21 @@ int drawBadge(QPainter* painter, const QStyleOptionViewItem& option, const QStri
     painter->drawRoundedRect(badge, badge.height() / 2.0, badge.height() / 2.0);
     painter->setPen(color);
     const QRect inside = badge.adjusted(badgePadding, 0, -badgePadding, 0);
-    painter->drawText(inside, int(Qt::AlignCenter) | Qt::TextSingleLine, metrics.elidedText(text, Qt::ElideRight, inside.width()));
+    painter->drawText(inside, int(Qt::AlignCenter) | Qt::TextSingleLine,
+                      metrics.elidedText(text, Qt::ElideRight, inside.width()));
     return badge.right();
 }
 
-void drawProgress(QPainter* painter, const QStyleOptionViewItem& option, const QRect& area, double fraction, const QString& text)
+void drawProgress(QPainter* painter, const QStyleOptionViewItem& option, const QRect& area, double fraction,
+                  const QString& text)
 {
     const bool isSelected = option.state & QStyle::State_Selected;
     const QFontMetrics metrics(option.font);
     const int block = metrics.height() + 2 + barHeight;
     const QRect line(area.left(), area.top() + (area.height() - block) / 2, area.width(), metrics.height());
     painter->setPen(isSelected ? option.palette.color(QPalette::HighlightedText) : colors::muted(option.palette));
-    painter->drawText(line, int(Qt::AlignLeft | Qt::AlignVCenter) | Qt::TextSingleLine, metrics.elidedText(text, Qt::ElideRight, line.width()));
+    painter->drawText(line, int(Qt::AlignLeft | Qt::AlignVCenter) | Qt::TextSingleLine,
+                      metrics.elidedText(text, Qt::ElideRight, line.width()));
 
     QRectF bar(area.left(), line.bottom() + 3, area.width(), barHeight);
     painter->setPen(Qt::NoPen);
@@ -74,14 +77,16 @@ void StateDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option,
     const QRect rest = option.rect.adjusted(badgeEnd + margin + 2 - option.rect.left(), 0, -margin, 0);
     constexpr int narrowestBar = 24;
     if (progress.isValid() && rest.width() >= narrowestBar)
-        drawProgress(painter, option, rest, progress.toDouble(), index.data(FleetModelsModel::ProgressTextRole).toString());
+        drawProgress(painter, option, rest, progress.toDouble(),
+                     index.data(FleetModelsModel::ProgressTextRole).toString());
     painter->restore();
 }
 
 QSize StateDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const
 {
     const QFontMetrics metrics(option.font);
-    int width = metrics.horizontalAdvance(index.data(FleetModelsModel::StatusTextRole).toString()) + 2 * badgePadding + 2 * margin;
+    int width = metrics.horizontalAdvance(index.data(FleetModelsModel::StatusTextRole).toString()) + 2 * badgePadding
+        + 2 * margin;
     const QString progress = index.data(FleetModelsModel::ProgressTextRole).toString();
     if (!progress.isEmpty())
         width += metrics.horizontalAdvance(progress) + margin + 2;

@@ -96,7 +96,7 @@ void ThroughputPane::update()
 {
     const QList<QPointF> total = m_series.total();
     m_total->replace(total);
-    m_floor->replace(total.isEmpty() ? QList<QPointF>() : QList<QPointF> {{total.first().x(), 0}, {0, 0}});
+    m_floor->replace(total.isEmpty() ? QList<QPointF>() : QList<QPointF>{{total.first().x(), 0}, {0, 0}});
     updateModelLines();
     updateScale();
     m_numbers->setText(tr("%1 now · peak %2 · %3 running")
