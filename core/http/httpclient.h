@@ -17,9 +17,10 @@ struct HttpClientRequest {
     HttpHeaders headers;
     QByteArray body;
     std::chrono::milliseconds connectTimeout{10'000};
-    std::chrono::milliseconds idleTimeout{0}; ///< longest silence in mid-transfer; 0: no limit
+    std::chrono::milliseconds idleTimeout{0}; ///< longest silence (noticed within twice as long); 0: no limit
     std::chrono::milliseconds totalTimeout{0}; ///< 0: no limit
-    bool followRedirects = false; ///< Authorization never follows to another host
+    bool followRedirects = false; ///< Authorization never follows to another host, https never to http
+    bool useProxy = false; ///< as https_proxy, no_proxy … say; fleet traffic never takes a proxy
     qint64 maxBodyBytes = 64 * 1024 * 1024; ///< of the body that the reply collects; streamed bodies have no limit
 };
 
@@ -37,11 +38,11 @@ public:
     virtual Failure failure() const = 0;
     virtual QString errorText() const = 0; ///< for people, naming host and port
     virtual bool isFinished() const = 0;
-    virtual void
-    setStreaming(bool streaming) = 0; ///< true: `data` is emitted instead of collecting; set before the headers
-    virtual void pause() = 0; ///< back-pressure: stops reading from the network
+    /// true: `data` is emitted instead of collecting. Set at the latest in a slot of headersReceived.
+    virtual void setStreaming(bool streaming) = 0;
+    virtual void pause() = 0; ///< back-pressure: no `data` and no `finished` until resume; reading stops
     virtual void resume() = 0;
-    virtual void abort() = 0;
+    virtual void abort() = 0; ///< closes the connection at once; `finished` follows from the event loop
 
 Q_SIGNALS:
     void headersReceived();
