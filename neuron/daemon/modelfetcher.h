@@ -7,8 +7,8 @@
 
 namespace cortex::neuron {
 
-/// One fetch under way. Lives on the main thread and belongs to whoever asked for it. Ends with exactly one of `finished`
-/// and `failed`, never from within ModelFetcher::fetch itself. Deleting it cancels it.
+/// One fetch under way. Lives on the main thread and belongs to whoever asked for it. Ends with exactly one of
+/// `finished` and `failed`, never from within ModelFetcher::fetch itself. Deleting it cancels it.
 class ModelFetch : public QObject {
     Q_OBJECT
 public:

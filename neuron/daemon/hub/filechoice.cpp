@@ -42,7 +42,8 @@ bool isModelGguf(const QString& path)
 
 QList<GgufModel> ggufModels(const QList<RepositoryFile>& files)
 {
-    static const QRegularExpression split(QStringLiteral("-(\\d{5})-of-(\\d{5})\\.gguf\\z"), QRegularExpression::CaseInsensitiveOption);
+    static const QRegularExpression split(QStringLiteral("-(\\d{5})-of-(\\d{5})\\.gguf\\z"),
+                                          QRegularExpression::CaseInsensitiveOption);
     QMap<QString, GgufModel> models;
     for (const RepositoryFile& file : files) {
         if (!isModelGguf(file.path))
@@ -91,8 +92,8 @@ bool belongsToSafetensors(const QString& path)
                                    QStringLiteral("model.safetensors.index.json")};
     if (path.contains(QLatin1Char('/')))
         return false;
-    return names.contains(path) || path.startsWith(QLatin1String("tokenizer")) || path.startsWith(QLatin1String("chat_template"))
-        || path.endsWith(QLatin1String(".safetensors"));
+    return names.contains(path) || path.startsWith(QLatin1String("tokenizer"))
+        || path.startsWith(QLatin1String("chat_template")) || path.endsWith(QLatin1String(".safetensors"));
 }
 
 FileChoice chooseSafetensors(const QList<RepositoryFile>& files)
@@ -102,7 +103,8 @@ FileChoice chooseSafetensors(const QList<RepositoryFile>& files)
     for (const RepositoryFile& file : files) {
         if (belongsToSafetensors(file.path))
             choice.files.append(file);
-        hasWeights = hasWeights || (belongsToSafetensors(file.path) && file.path.endsWith(QLatin1String(".safetensors")));
+        hasWeights =
+            hasWeights || (belongsToSafetensors(file.path) && file.path.endsWith(QLatin1String(".safetensors")));
     }
     return hasWeights ? choice : FileChoice{};
 }
@@ -136,11 +138,13 @@ bool isSafePath(const QString& path)
         return false;
     const QStringList parts = path.split(QLatin1Char('/'));
     return std::none_of(parts.begin(), parts.end(), [](const QString& part) {
-        return part.isEmpty() || part == QLatin1String(".") || part == QLatin1String("..") || part.toUtf8().size() > 255;
+        return part.isEmpty() || part == QLatin1String(".") || part == QLatin1String("..")
+            || part.toUtf8().size() > 255;
     });
 }
 
-FileChoice chooseFiles(const QString& repository, const QList<RepositoryFile>& files, const QString& quant, qint64 budgetBytes)
+FileChoice chooseFiles(const QString& repository, const QList<RepositoryFile>& files, const QString& quant,
+                       qint64 budgetBytes)
 {
     const QList<GgufModel> models = ggufModels(files);
     const GgufModel* model = nullptr;
@@ -149,7 +153,8 @@ FileChoice chooseFiles(const QString& repository, const QList<RepositoryFile>& f
         if (!model && models.isEmpty())
             throw InputError(QStringLiteral("%1 has no GGUF files, so no quantization %2").arg(repository, quant));
         if (!model)
-            throw InputError(QStringLiteral("%1 has no quantization %2; it offers %3").arg(repository, quant, onOffer(models)));
+            throw InputError(
+                QStringLiteral("%1 has no quantization %2; it offers %3").arg(repository, quant, onOffer(models)));
     } else if (!models.isEmpty()) {
         model = chooseDefault(models, budgetBytes);
     }
@@ -157,7 +162,9 @@ FileChoice chooseFiles(const QString& repository, const QList<RepositoryFile>& f
         return {model->parts.values(), true};
     FileChoice choice = chooseSafetensors(files);
     if (choice.files.isEmpty())
-        throw InputError(QStringLiteral("%1 holds no model that neuron can read: neither a .gguf nor a .safetensors file").arg(repository));
+        throw InputError(
+            QStringLiteral("%1 holds no model that neuron can read: neither a .gguf nor a .safetensors file")
+                .arg(repository));
     return choice;
 }
 

@@ -69,11 +69,12 @@ void FileTransfer::start()
 
 void FileTransfer::describe()
 {
-    m_client.describe(m_repository, m_commit, m_path, this, [this](const std::variant<HubFileInfo, HubFailure>& answer) {
-        if (const auto* failure = std::get_if<HubFailure>(&answer))
-            return fail(failure->kind, failure->message);
-        begin(std::get<HubFileInfo>(answer));
-    });
+    m_client.describe(m_repository, m_commit, m_path, this,
+                      [this](const std::variant<HubFileInfo, HubFailure>& answer) {
+                          if (const auto* failure = std::get_if<HubFailure>(&answer))
+                              return fail(failure->kind, failure->message);
+                          begin(std::get<HubFileInfo>(answer));
+                      });
 }
 
 void FileTransfer::begin(const HubFileInfo& file)
@@ -84,7 +85,8 @@ void FileTransfer::begin(const HubFileInfo& file)
         return request();
     }
     if (!isSafeEtag(file.etag))
-        return fail(QStringLiteral("corrupt"), QStringLiteral("%1: the hub's hash of %2 is no hash").arg(m_repository, m_path));
+        return fail(QStringLiteral("corrupt"),
+                    QStringLiteral("%1: the hub's hash of %2 is no hash").arg(m_repository, m_path));
     m_file = file;
     lock();
 }
@@ -94,7 +96,8 @@ void FileTransfer::lock()
     if (!m_lock.isOpen()) {
         m_lock.setFileName(m_cache.lockPath(m_file.etag));
         if (!m_lock.open(QIODevice::ReadWrite))
-            return fail(QStringLiteral("no_space"), QStringLiteral("%1: %2").arg(m_lock.fileName(), m_lock.errorString()));
+            return fail(QStringLiteral("no_space"),
+                        QStringLiteral("%1: %2").arg(m_lock.fileName(), m_lock.errorString()));
     }
     if (::flock(m_lock.handle(), LOCK_EX | LOCK_NB) != 0) {
         m_lockTimer.start(); // another program fetches the same bytes; what it leaves is ours too
@@ -118,15 +121,18 @@ void FileTransfer::prepareSpace()
     const qint64 missing = m_file.bytes - m_part.size();
     const qint64 available = QStorageInfo(folder).bytesAvailable();
     if (available >= 0 && available < missing) {
-        return fail(QStringLiteral("no_space"), QStringLiteral("not enough space for %1: %2 are missing, %3 are free in %4; make room or set HF_HUB_CACHE")
-            .arg(m_path, inMegabytes(missing), inMegabytes(available), folder));
+        return fail(
+            QStringLiteral("no_space"),
+            QStringLiteral("not enough space for %1: %2 are missing, %3 are free in %4; make room or set HF_HUB_CACHE")
+                .arg(m_path, inMegabytes(missing), inMegabytes(available), folder));
     }
     hashPart();
 }
 
 void FileTransfer::beginHash()
 {
-    m_hash = std::make_unique<QCryptographicHash>(isGitSha1(m_file.etag) ? QCryptographicHash::Sha1 : QCryptographicHash::Sha256);
+    m_hash = std::make_unique<QCryptographicHash>(isGitSha1(m_file.etag) ? QCryptographicHash::Sha1
+                                                                         : QCryptographicHash::Sha256);
     if (isGitSha1(m_file.etag))
         m_hash->addData(QByteArray("blob " + QByteArray::number(m_file.bytes) + '\0'));
 }
@@ -169,7 +175,8 @@ void FileTransfer::request()
 void FileTransfer::receiveHeaders()
 {
     const int status = m_reply->status();
-    const bool continues = status == 206 && m_reply->headers().value("Content-Range").startsWith("bytes " + QByteArray::number(m_received) + '-');
+    const bool continues = status == 206
+        && m_reply->headers().value("Content-Range").startsWith("bytes " + QByteArray::number(m_received) + '-');
     if (!continues && (status == 200 || status == 206))
         restartFromZero(); // the server starts over
 }
@@ -188,10 +195,13 @@ void FileTransfer::receive(const QByteArray& bytes)
         return; // the body of a refusal
     if (m_received + bytes.size() > m_file.bytes) {
         m_part.remove();
-        return fail(QStringLiteral("corrupt"), QStringLiteral("%1 of %2 is longer than the hub said; nothing was kept").arg(m_path, m_repository));
+        return fail(QStringLiteral("corrupt"),
+                    QStringLiteral("%1 of %2 is longer than the hub said; nothing was kept").arg(m_path, m_repository));
     }
     if (m_part.write(bytes) != bytes.size()) {
-        return fail(QStringLiteral("no_space"), QStringLiteral("%1: %2; what has arrived is kept, make space and fetch again").arg(m_part.fileName(), m_part.errorString()));
+        return fail(QStringLiteral("no_space"),
+                    QStringLiteral("%1: %2; what has arrived is kept, make space and fetch again")
+                        .arg(m_part.fileName(), m_part.errorString()));
     }
     m_hash->addData(bytes);
     m_received += bytes.size();
@@ -207,9 +217,11 @@ void FileTransfer::endOfReply()
         return verify();
     if (m_attempt >= maxAttempts) {
         const HubFailure failure = m_client.refusal(m_repository, *reply);
-        return fail(failure.kind, failure.message + QStringLiteral("; what has arrived is kept, fetch again to resume"));
+        return fail(failure.kind,
+                    failure.message + QStringLiteral("; what has arrived is kept, fetch again to resume"));
     }
-    const bool isExpired = reply->failure() == HttpReply::Failure::None && (reply->status() == 403 || reply->status() == 401);
+    const bool isExpired =
+        reply->failure() == HttpReply::Failure::None && (reply->status() == 403 || reply->status() == 401);
     const bool isBadRange = reply->failure() == HttpReply::Failure::None && reply->status() == 416;
     if (isBadRange)
         restartFromZero();
@@ -236,11 +248,19 @@ void FileTransfer::verify()
     const QString actual = QString::fromLatin1(m_hash->result().toHex());
     if ((isSha256(m_file.etag) || isGitSha1(m_file.etag)) && actual != m_file.etag) {
         m_part.remove();
-        return fail(QStringLiteral("corrupt"), QStringLiteral("%1 of %2 arrived damaged: its %3 is %4 where the hub says %5; nothing was kept, fetch it again")
-            .arg(m_path, m_repository, isSha256(m_file.etag) ? QStringLiteral("SHA-256") : QStringLiteral("SHA-1"), actual, m_file.etag));
+        return fail(
+            QStringLiteral("corrupt"),
+            QStringLiteral(
+                "%1 of %2 arrived damaged: its %3 is %4 where the hub says %5; nothing was kept, fetch it again")
+                .arg(m_path, m_repository, isSha256(m_file.etag) ? QStringLiteral("SHA-256") : QStringLiteral("SHA-1"),
+                     actual, m_file.etag));
     }
-    if (::fsync(m_part.handle()) != 0 || std::rename(QFile::encodeName(m_part.fileName()).constData(), QFile::encodeName(m_cache.blobPath(m_file.etag)).constData()) != 0)
-        return fail(QStringLiteral("no_space"), QStringLiteral("%1: %2").arg(m_part.fileName(), QString::fromLocal8Bit(std::strerror(errno))));
+    if (::fsync(m_part.handle()) != 0
+        || std::rename(QFile::encodeName(m_part.fileName()).constData(),
+                       QFile::encodeName(m_cache.blobPath(m_file.etag)).constData())
+            != 0)
+        return fail(QStringLiteral("no_space"),
+                    QStringLiteral("%1: %2").arg(m_part.fileName(), QString::fromLocal8Bit(std::strerror(errno))));
     publish();
 }
 

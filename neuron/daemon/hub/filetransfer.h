@@ -13,9 +13,9 @@
 
 namespace cortex::neuron {
 
-/// Brings one file of a repository into the cache, in this order: ask for hash and size; take the lock; continue the part
-/// that an earlier try left; check size and hash; rename the part to a blob; link it into the snapshot. Ends with one of
-/// `finished` and `failed`. Deleting it stops it; the part stays.
+/// Brings one file of a repository into the cache, in this order: ask for hash and size; take the lock; continue the
+/// part that an earlier try left; check size and hash; rename the part to a blob; link it into the snapshot. Ends with
+/// one of `finished` and `failed`. Deleting it stops it; the part stays.
 class FileTransfer : public QObject {
     Q_OBJECT
 public:

@@ -17,7 +17,8 @@ namespace {
 void makeDirectory(const QString& path)
 {
     if (!QDir().mkpath(path))
-        throw InputError(QStringLiteral("%1: the folder cannot be created; check its permissions, or set HF_HUB_CACHE").arg(path));
+        throw InputError(
+            QStringLiteral("%1: the folder cannot be created; check its permissions, or set HF_HUB_CACHE").arg(path));
 }
 
 } // namespace

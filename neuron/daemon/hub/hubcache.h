@@ -14,8 +14,8 @@ class HubCache {
 public:
     HubCache(const QString& cacheDirectory, const QString& repository);
 
-    QString blobPath(const QString& etag) const;       ///< of finished bytes
-    QString partPath(const QString& etag) const;       ///< of bytes under way; the name is stable, so that a try can resume
+    QString blobPath(const QString& etag) const; ///< of finished bytes
+    QString partPath(const QString& etag) const; ///< of bytes under way; the name is stable, so that a try can resume
     QString lockPath(const QString& etag) const;
     QString snapshotPath(const QString& commit) const;
     QString filePath(const QString& commit, const QString& path) const;

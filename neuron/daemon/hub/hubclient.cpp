@@ -71,15 +71,23 @@ void HubClient::list(const QString& repository, QObject* context, Callback<HubLi
     QUrl url = m_settings.endpoint;
     url.setPath(url.path() + QStringLiteral("/api/models/%1/revision/main").arg(repository));
     url.setQuery(QStringLiteral("blobs=true"));
-    const auto receive = [repository, callback = std::move(callback)](const std::variant<HttpReply*, HubFailure>& answer) {
+    const auto receive = [repository,
+                          callback = std::move(callback)](const std::variant<HttpReply*, HubFailure>& answer) {
         if (const auto* failure = std::get_if<HubFailure>(&answer))
             return callback(*failure);
         HubListing listing = parseListing(std::get<HttpReply*>(answer)->body());
         if (listing.commit.isEmpty())
-            return callback(HubFailure{QStringLiteral("network"), QStringLiteral("the hub's answer about %1 is not one of a Hugging Face compatible hub; check HF_ENDPOINT").arg(repository)});
+            return callback(HubFailure{
+                QStringLiteral("network"),
+                QStringLiteral(
+                    "the hub's answer about %1 is not one of a Hugging Face compatible hub; check HF_ENDPOINT")
+                    .arg(repository)});
         for (const RepositoryFile& file : listing.files) {
             if (!isSafePath(file.path))
-                return callback(HubFailure{QStringLiteral("corrupt"), QStringLiteral("%1 lists a file whose name leaves the repository (\"%2\"); nothing was fetched").arg(repository, file.path)});
+                return callback(HubFailure{
+                    QStringLiteral("corrupt"),
+                    QStringLiteral("%1 lists a file whose name leaves the repository (\"%2\"); nothing was fetched")
+                        .arg(repository, file.path)});
         }
         callback(listing);
     };
@@ -91,7 +99,8 @@ void HubClient::describe(const QString& repository, const QString& commit, const
 {
     QUrl url = m_settings.endpoint;
     url.setPath(url.path() + QStringLiteral("/%1/resolve/%2/%3").arg(repository, commit, path));
-    const auto receive = [repository, path, callback = std::move(callback)](const std::variant<HttpReply*, HubFailure>& answer) {
+    const auto receive = [repository, path,
+                          callback = std::move(callback)](const std::variant<HttpReply*, HubFailure>& answer) {
         if (const auto* failure = std::get_if<HubFailure>(&answer))
             return callback(*failure);
         const HttpReply& reply = *std::get<HttpReply*>(answer);
@@ -102,7 +111,9 @@ void HubClient::describe(const QString& repository, const QString& commit, const
         const QByteArray location = reply.headers().value("Location");
         info.location = location.isEmpty() ? reply.url() : QUrl::fromEncoded(location);
         if (info.etag.isEmpty() || !isNumber || info.bytes < 0)
-            return callback(HubFailure{QStringLiteral("network"), QStringLiteral("the hub tells neither hash nor size of %1 in %2").arg(path, repository)});
+            return callback(
+                HubFailure{QStringLiteral("network"),
+                           QStringLiteral("the hub tells neither hash nor size of %1 in %2").arg(path, repository)});
         callback(info);
     };
     ask(std::make_shared<Question>(Question{"HEAD", url, repository, context, receive}));
@@ -127,7 +138,8 @@ HttpClientRequest HubClient::makeRequest(const QByteArray& method, const QUrl& u
     request.idleTimeout = std::chrono::seconds(60);
     request.headers.append("Accept-Encoding", "identity");
     request.headers.append("User-Agent", "cortex-neuron");
-    const bool isEndpoint = url.scheme() == m_settings.endpoint.scheme() && url.authority() == m_settings.endpoint.authority();
+    const bool isEndpoint =
+        url.scheme() == m_settings.endpoint.scheme() && url.authority() == m_settings.endpoint.authority();
     if (isEndpoint && !m_settings.token.isEmpty())
         request.headers.append("Authorization", "Bearer " + m_settings.token);
     return request;
@@ -159,7 +171,8 @@ void HubClient::answer(const std::shared_ptr<Question>& question, HttpReply* rep
         question->url = question->url.resolved(location);
         return ask(question);
     }
-    if (reply->failure() != HttpReply::Failure::None || reply->status() >= 400 || (isRedirect && question->method == "GET"))
+    if (reply->failure() != HttpReply::Failure::None || reply->status() >= 400
+        || (isRedirect && question->method == "GET"))
         return question->callback(refusal(question->repository, *reply));
     question->callback(reply);
 }
@@ -185,18 +198,30 @@ HubFailure HubClient::refusal(const QString& repository, const HttpReply& reply)
 {
     const QString hub = m_settings.endpoint.toString();
     if (reply.failure() != HttpReply::Failure::None)
-        return {QStringLiteral("network"), QStringLiteral("%1 cannot be fetched: %2").arg(repository, reply.errorText())};
+        return {QStringLiteral("network"),
+                QStringLiteral("%1 cannot be fetched: %2").arg(repository, reply.errorText())};
     const QByteArray code = reply.headers().value("X-Error-Code");
     if (code == "GatedRepo")
-        return {QStringLiteral("gated"), QStringLiteral("%1 is gated: accept its terms at %2/%1, then set HF_TOKEN to a token of that account").arg(repository, hub)};
+        return {QStringLiteral("gated"),
+                QStringLiteral("%1 is gated: accept its terms at %2/%1, then set HF_TOKEN to a token of that account")
+                    .arg(repository, hub)};
     if (code == "RepoNotFound" || (reply.status() == 401 && m_settings.token.isEmpty()))
-        return {QStringLiteral("not_found"), QStringLiteral("%1 was not found at %2; check the spelling, and set HF_TOKEN where it is private").arg(repository, hub)};
+        return {QStringLiteral("not_found"),
+                QStringLiteral("%1 was not found at %2; check the spelling, and set HF_TOKEN where it is private")
+                    .arg(repository, hub)};
     if (reply.status() == 401)
         return {QStringLiteral("unauthorized"), QStringLiteral("%1 refused the token; check HF_TOKEN").arg(hub)};
     if (reply.status() == 404)
-        return {QStringLiteral("not_found"), QStringLiteral("%1: %2").arg(repository, code.isEmpty() ? QStringLiteral("not found at ") + hub : QString::fromUtf8(reply.headers().value("X-Error-Message")))};
+        return {QStringLiteral("not_found"),
+                QStringLiteral("%1: %2").arg(repository,
+                                             code.isEmpty()
+                                                 ? QStringLiteral("not found at ") + hub
+                                                 : QString::fromUtf8(reply.headers().value("X-Error-Message")))};
     const QString detail = QString::fromUtf8(reply.headers().value("X-Error-Message").left(300));
-    return {QStringLiteral("network"), QStringLiteral("%1 cannot be fetched: %2 answered %3 %4").arg(repository, reply.url().host(), QString::number(reply.status()), detail).trimmed()};
+    return {QStringLiteral("network"),
+            QStringLiteral("%1 cannot be fetched: %2 answered %3 %4")
+                .arg(repository, reply.url().host(), QString::number(reply.status()), detail)
+                .trimmed()};
 }
 
 } // namespace cortex::neuron

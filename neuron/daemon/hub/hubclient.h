@@ -27,18 +27,19 @@ struct HubListing {
 
 /// Where a file's bytes are and what they must be.
 struct HubFileInfo {
-    QString etag;         ///< SHA-256 of a large file's bytes, git blob SHA-1 of a small one's
+    QString etag; ///< SHA-256 of a large file's bytes, git blob SHA-1 of a small one's
     qint64 bytes = 0;
-    QUrl location;        ///< may be a signed address that expires
+    QUrl location; ///< may be a signed address that expires
 };
 
 /// Puts questions to a hub, over and over where a later try can help (408, 429, 5xx, broken connections), and turns
-/// refusals into words. The token goes to the endpoint only. Lives on one thread; callbacks come from the event loop and
-/// not at all once `context` is gone.
+/// refusals into words. The token goes to the endpoint only. Lives on one thread; callbacks come from the event loop
+/// and not at all once `context` is gone.
 class HubClient : public QObject {
     Q_OBJECT
 public:
-    template <typename T> using Callback = std::function<void(const std::variant<T, HubFailure>&)>;
+    template <typename T>
+    using Callback = std::function<void(const std::variant<T, HubFailure>&)>;
 
     explicit HubClient(HubSettings settings, QObject* parent = nullptr);
 

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "neuron/daemon/hub/modelname.h"
+#include "neuron/daemon/system/procfs.h"
 
 #include <QTimer>
 
@@ -15,24 +16,29 @@ namespace {
 constexpr int reportMs = 100;
 constexpr int speedMs = 1000;
 
+/// What a model's weights may take of this machine's memory, leaving room for its cache and everybody else.
+qint64 modelBudgetBytes()
+{
+    const std::optional<MemoryInfo> memory = parseMemoryInfo(readProcFile(QStringLiteral("/proc/meminfo")));
+    return memory ? memory->totalMb * 1024 * 1024 / 10 * 7 : 0;
+}
+
 } // namespace
 
-HubFetcher::HubFetcher(HubSettings settings, qint64 budgetBytes)
+HubFetcher::HubFetcher(HubSettings settings)
     : m_settings(std::move(settings))
-    , m_budgetBytes(budgetBytes)
 {
 }
 
 ModelFetch* HubFetcher::fetch(const QString& modelId, const QString& quant)
 {
-    return new HubFetch(m_settings, modelId, quant, m_budgetBytes);
+    return new HubFetch(m_settings, modelId, quant);
 }
 
-HubFetch::HubFetch(const HubSettings& settings, const QString& modelId, const QString& quant, qint64 budgetBytes)
+HubFetch::HubFetch(const HubSettings& settings, const QString& modelId, const QString& quant)
     : m_client(settings)
     , m_cache(settings.cacheDirectory, modelId.section(QLatin1Char(':'), 0, 0))
     , m_quant(quant)
-    , m_budgetBytes(budgetBytes)
 {
     const std::optional<ModelName> name = parseModelName(modelId);
     m_isNameGood = name.has_value();
@@ -44,7 +50,11 @@ HubFetch::HubFetch(const HubSettings& settings, const QString& modelId, const QS
 
 void HubFetch::cancel()
 {
-    QTimer::singleShot(0, this, [this] { fail({QStringLiteral("cancelled"), QStringLiteral("the fetch of %1 was cancelled; what has arrived is kept for the next try").arg(m_repository)}); });
+    QTimer::singleShot(0, this, [this] {
+        fail({QStringLiteral("cancelled"),
+              QStringLiteral("the fetch of %1 was cancelled; what has arrived is kept for the next try")
+                  .arg(m_repository)});
+    });
 }
 
 void HubFetch::start()
@@ -52,10 +62,13 @@ void HubFetch::start()
     if (m_isOver)
         return;
     if (!m_isNameGood)
-        return fail({QStringLiteral("not_found"), QStringLiteral("\"%1\" is no model name; write ORG/NAME or ORG/NAME:QUANT").arg(m_repository)});
+        return fail({QStringLiteral("not_found"),
+                     QStringLiteral("\"%1\" is no model name; write ORG/NAME or ORG/NAME:QUANT").arg(m_repository)});
     if (m_client.settings().offline) {
         if (!finishFromCache())
-            fail({QStringLiteral("offline"), QStringLiteral("%1 is not in the cache, and HF_HUB_OFFLINE forbids asking for it").arg(m_repository)});
+            fail(
+                {QStringLiteral("offline"),
+                 QStringLiteral("%1 is not in the cache, and HF_HUB_OFFLINE forbids asking for it").arg(m_repository)});
         return;
     }
     m_client.list(m_repository, this, [this](const std::variant<HubListing, HubFailure>& answer) {
@@ -73,7 +86,7 @@ bool HubFetch::finishFromCache()
     if (!commit)
         return false;
     try {
-        m_choice = chooseFiles(m_repository, m_cache.filesOf(*commit), m_quant, m_budgetBytes);
+        m_choice = chooseFiles(m_repository, m_cache.filesOf(*commit), m_quant, modelBudgetBytes());
     } catch (const InputError&) {
         return false; // what is there is not the model that was asked for
     }
@@ -86,7 +99,7 @@ void HubFetch::choose(const HubListing& listing)
 {
     m_commit = listing.commit;
     try {
-        m_choice = chooseFiles(m_repository, listing.files, m_quant, m_budgetBytes);
+        m_choice = chooseFiles(m_repository, listing.files, m_quant, modelBudgetBytes());
         m_cache.prepare();
     } catch (const InputError& error) {
         return fail({QStringLiteral("not_found"), error.message()});
@@ -143,7 +156,8 @@ void HubFetch::complete()
         return;
     m_isOver = true;
     report(0, true);
-    Q_EMIT finished(m_choice.isGguf ? m_cache.filePath(m_commit, m_choice.files.first().path) : m_cache.snapshotPath(m_commit));
+    Q_EMIT finished(m_choice.isGguf ? m_cache.filePath(m_commit, m_choice.files.first().path)
+                                    : m_cache.snapshotPath(m_commit));
 }
 
 void HubFetch::fail(const HubFailure& failure)

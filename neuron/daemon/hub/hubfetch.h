@@ -8,16 +8,14 @@
 
 namespace cortex::neuron {
 
-/// Fetches models from one hub into its cache; the daemon's ModelFetcher. `budgetBytes` steers the choice among
-/// quantizations (chooseFiles).
+/// Fetches models from one hub into its cache; the daemon's ModelFetcher.
 class HubFetcher : public ModelFetcher {
 public:
-    HubFetcher(HubSettings settings, qint64 budgetBytes);
+    explicit HubFetcher(HubSettings settings);
     ModelFetch* fetch(const QString& modelId, const QString& quant) override;
 
 private:
     HubSettings m_settings;
-    qint64 m_budgetBytes;
 };
 
 /// One model on its way: listing, choice, then its files one after another. Where the hub cannot be asked, a model that
@@ -25,7 +23,7 @@ private:
 class HubFetch : public ModelFetch {
     Q_OBJECT
 public:
-    HubFetch(const HubSettings& settings, const QString& modelId, const QString& quant, qint64 budgetBytes);
+    HubFetch(const HubSettings& settings, const QString& modelId, const QString& quant);
 
     void cancel() override;
 
@@ -42,14 +40,13 @@ private:
     HubCache m_cache;
     QString m_repository;
     QString m_quant;
-    qint64 m_budgetBytes;
     bool m_isNameGood = true;
     bool m_isOver = false;
     QString m_commit;
     FileChoice m_choice;
     int m_next = 0;
     std::unique_ptr<FileTransfer> m_transfer;
-    qint64 m_doneBytes = 0;  ///< of files before the current one
+    qint64 m_doneBytes = 0; ///< of files before the current one
     qint64 m_totalBytes = 0;
     QElapsedTimer m_sinceReport;
     QElapsedTimer m_sinceSpeed;

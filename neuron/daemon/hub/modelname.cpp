@@ -7,8 +7,8 @@ namespace cortex::neuron {
 
 std::optional<ModelName> parseModelName(const QString& text)
 {
-    static const QRegularExpression form(
-        QStringLiteral("\\A([A-Za-z0-9_-][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,95})(?::([A-Za-z0-9._-]{1,40}))?\\z"));
+    static const QRegularExpression form(QStringLiteral(
+        "\\A([A-Za-z0-9_-][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,95})(?::([A-Za-z0-9._-]{1,40}))?\\z"));
     const QRegularExpressionMatch match = form.match(text);
     if (!match.hasMatch())
         return std::nullopt;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
-#include "core/error.h"
 #include "neuron/daemon/hub/filechoice.h"
+
+#include "core/error.h"
 #include "neuron/daemon/hub/modelname.h"
 
 #include <QTest>
@@ -88,7 +89,8 @@ void FileChoiceTest::prefersTheUsualQuantThenWhatFits()
 
 void FileChoiceTest::takesAllPartsOfASplitFile()
 {
-    const QStringList parts{QStringLiteral("m-Q4_K_M-00001-of-00002.gguf"), QStringLiteral("m-Q4_K_M-00002-of-00002.gguf")};
+    const QStringList parts{QStringLiteral("m-Q4_K_M-00001-of-00002.gguf"),
+                            QStringLiteral("m-Q4_K_M-00002-of-00002.gguf")};
     QCOMPARE(chosen({{parts[1], 1}, {parts[0], 1}}), parts);
 }
 
