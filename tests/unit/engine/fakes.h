@@ -58,8 +58,9 @@ private:
     Heard m_heard;
 };
 
-/// A "model" whose next token is a hash of the whole sequence, which it reads back through the block tables from a cache
-/// of its own. So a wrong position, block, slot or row order changes the output, and what other sequences do must not.
+/// A "model" whose next token is a hash of the whole sequence, which it reads back through the block tables from a
+/// cache of its own. So a wrong position, block, slot or row order changes the output, and what other sequences do must
+/// not.
 class HashRunner : public StepRunner {
 public:
     static constexpr int Vocabulary = 97;
@@ -127,7 +128,8 @@ private:
     std::vector<float> m_logits;
 };
 
-/// A vocabulary of one-letter tokens: id i is the letter 'a' + i; id 26 ends a text. Enough for text, stop strings, end.
+/// A vocabulary of one-letter tokens: id i is the letter 'a' + i; id 26 ends a text. Enough for text, stop strings,
+/// end.
 class LetterTokenizer : public Tokenizer {
 public:
     std::vector<int32_t> encode(std::string_view text, const EncodeOptions&) const override

@@ -123,7 +123,7 @@ TEST_CASE("bias and penalties")
 
     options = greedy();
     options.repetitionPenalty = 2;
-    CHECK(once(options, {3, 5, 1}, {1}) == 0);    // 5 / 2 < 3, prompt included
+    CHECK(once(options, {3, 5, 1}, {1}) == 0); // 5 / 2 < 3, prompt included
     CHECK(once(options, {-3, -2, -9}, {1}) == 0); // −2 · 2 < −3
 
     // Presence counts once, frequency per occurrence, both only for what was generated.

@@ -100,7 +100,8 @@ TEST_CASE("the queue is bounded, and has room again when something ended")
         sinks.push_back(std::make_shared<RecordingSink>());
         worker.submit(greedyRequest({i}, 2), sinks.back());
     }
-    CHECK(kindOf([&] { worker.submit(greedyRequest({1}, 2), std::make_shared<RecordingSink>()); }) == ErrorKind::QueueFull);
+    CHECK(kindOf([&] { worker.submit(greedyRequest({1}, 2), std::make_shared<RecordingSink>()); })
+          == ErrorKind::QueueFull);
     CHECK(worker.stats().rejectedQueueFull == 1);
     gate->set(true);
     for (const auto& sink : sinks)
@@ -174,12 +175,12 @@ TEST_CASE("a device that fails takes its sequences with it and says so ever afte
     const Heard heard = sink->waitUntilFinished();
     CHECK(heard.result->reason == FinishReason::Failed);
     CHECK(heard.result->error.find("on fire") != std::string::npos);
-    CHECK(kindOf([&] { worker.submit(greedyRequest({1}, 2), std::make_shared<RecordingSink>()); }) == ErrorKind::Internal);
+    CHECK(kindOf([&] { worker.submit(greedyRequest({1}, 2), std::make_shared<RecordingSink>()); })
+          == ErrorKind::Internal);
 }
 
 TEST_CASE("an error while setting up reaches the caller")
 {
-    CHECK(kindOf([] {
-        Worker worker([]() -> WorkerSetup { throw Error(ErrorKind::BadFile, "broken"); });
-    }) == ErrorKind::BadFile);
+    CHECK(kindOf([] { Worker worker([]() -> WorkerSetup { throw Error(ErrorKind::BadFile, "broken"); }); })
+          == ErrorKind::BadFile);
 }
