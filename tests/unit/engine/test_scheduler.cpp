@@ -45,6 +45,11 @@ struct Submitted {
 
 /// A scheduler, its fake device, and everything that was given to them.
 struct World {
+    explicit World(const SchedulerLimits& theLimits)
+        : limits(theLimits)
+    {
+    }
+
     SchedulerLimits limits;
     Scheduler scheduler{limits};
     HashRunner runner{limits};
@@ -114,7 +119,7 @@ TEST_CASE("whatever comes and goes, every sequence ends with its own continuatio
         limits.contextTokens = 4 + int(random() % 40);
         const int perSequence = (limits.contextTokens + limits.blockTokens - 1) / limits.blockTokens;
         limits.blocks = perSequence + int(random() % uint32_t(2 * perSequence)); // scarce: preemption happens
-        World world{limits};
+        World world(limits);
 
         int arrivals = 40, steps = 0;
         while (arrivals > 0 || !world.scheduler.idle()) {
@@ -134,7 +139,7 @@ TEST_CASE("whatever comes and goes, every sequence ends with its own continuatio
 
 TEST_CASE("a decoding sequence gets a row of every step, however long the other prompts are")
 {
-    World world{{.slots = 4, .stepTokens = 8, .contextTokens = 256, .blockTokens = 4, .blocks = 256}};
+    World world({.slots = 4, .stepTokens = 8, .contextTokens = 256, .blockTokens = 4, .blocks = 256});
     const SequenceId first = world.add(greedyRequest({1, 2}, 50));
     world.step();
     world.add(greedyRequest(std::vector<int32_t>(200, 5), 3));
@@ -147,7 +152,7 @@ TEST_CASE("a decoding sequence gets a row of every step, however long the other 
 
 TEST_CASE("the first to come is admitted first")
 {
-    World world{{.slots = 1, .stepTokens = 4, .contextTokens = 16, .blockTokens = 4, .blocks = 8}};
+    World world({.slots = 1, .stepTokens = 4, .contextTokens = 16, .blockTokens = 4, .blocks = 8});
     const SequenceId first = world.add(greedyRequest({1}, 3));
     const SequenceId second = world.add(greedyRequest({2}, 1));
     while (!world.submitted.at(second).sink->heard().result)
@@ -158,7 +163,7 @@ TEST_CASE("the first to come is admitted first")
 TEST_CASE("the youngest yields its blocks, and nobody can tell")
 {
     // Two sequences that each need the whole pool at their ends.
-    World world{{.slots = 2, .stepTokens = 8, .contextTokens = 32, .blockTokens = 4, .blocks = 8}};
+    World world({.slots = 2, .stepTokens = 8, .contextTokens = 32, .blockTokens = 4, .blocks = 8});
     world.add(greedyRequest({1, 2, 3}, 0));
     world.add(greedyRequest({4, 5, 6}, 0));
     int most = 0;
