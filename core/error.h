@@ -11,7 +11,11 @@ namespace cortex {
 /// what, where and what to do, in one line. Thrown by parsers, caught where the answer is given (main, a route).
 class InputError : public std::runtime_error {
 public:
-    explicit InputError(const QString& message) : std::runtime_error(message.toStdString()), m_message(message) {}
+    explicit InputError(const QString& message)
+        : std::runtime_error(message.toStdString())
+        , m_message(message)
+    {
+    }
     const QString& message() const { return m_message; }
 
 private:

@@ -6,18 +6,21 @@
 
 namespace cortex {
 
-/// One server-sent event. `event` is empty for the default type.
+/// One server-sent event.
 struct SseEvent {
-    QByteArray event;
+    QByteArray event; ///< empty for the default type
     QByteArray data;
-    QByteArray id;
+    QByteArray id; ///< the stream's last event id, which outlives the event that brought it
 };
 
 /// Parses a text/event-stream as bytes arrive (WHATWG HTML, 9.2.6): CR, LF and CRLF, multi-line data, comments, BOM.
 /// Memory is bounded: an event larger than `maxEventBytes` sets overflowed() and the rest is ignored.
 class SseParser {
 public:
-    explicit SseParser(qsizetype maxEventBytes = 16 * 1024 * 1024) : m_maxEventBytes(maxEventBytes) {}
+    explicit SseParser(qsizetype maxEventBytes = 16 * 1024 * 1024)
+        : m_maxEventBytes(maxEventBytes)
+    {
+    }
     QList<SseEvent> push(QByteArrayView bytes);
     bool overflowed() const { return m_overflowed; }
 

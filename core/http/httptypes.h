@@ -3,8 +3,8 @@
 
 #include <QByteArray>
 #include <QByteArrayView>
-#include <QHostAddress>
 #include <QHash>
+#include <QHostAddress>
 #include <QList>
 #include <QPair>
 #include <QString>
@@ -17,6 +17,7 @@ class HttpHeaders {
 public:
     void append(const QByteArray& name, const QByteArray& value) { m_fields.append({name, value}); }
     void set(const QByteArray& name, const QByteArray& value);
+    void remove(QByteArrayView name);
     QByteArray value(QByteArrayView name) const; ///< the first of that name; empty where there is none
     bool contains(QByteArrayView name) const;
     const QList<QPair<QByteArray, QByteArray>>& fields() const { return m_fields; }
@@ -27,8 +28,8 @@ private:
 
 /// One complete, size-checked request.
 struct HttpRequest {
-    QByteArray method;            ///< "GET", …
-    QString path;                 ///< percent-decoded, without the query
+    QByteArray method; ///< "GET", …
+    QString path; ///< percent-decoded, without the query
     QUrlQuery query;
     HttpHeaders headers;
     QByteArray body;

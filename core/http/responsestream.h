@@ -15,7 +15,8 @@ class ResponseStream : public QObject {
     Q_OBJECT
 public:
     /// A whole answer.
-    virtual void respond(int status, const QByteArray& contentType, const QByteArray& body, const HttpHeaders& extra = {}) = 0;
+    virtual void respond(int status, const QByteArray& contentType, const QByteArray& body,
+                         const HttpHeaders& extra = {}) = 0;
     /// Starts a streamed answer (chunked; for HTTP/1.0 until close). Headers are sent at once.
     virtual void begin(int status, const QByteArray& contentType, const HttpHeaders& extra = {}) = 0;
     /// Sends bytes now, as one chunk.
@@ -25,8 +26,8 @@ public:
     virtual void abort() = 0;
 
     virtual bool isBegun() const = 0;
-    virtual bool isOpen() const = 0;             ///< false after end, abort or the client's departure
-    virtual qint64 pendingBytes() const = 0;     ///< written and not yet taken by the network: back-pressure
+    virtual bool isOpen() const = 0; ///< false after end, abort or the client's departure
+    virtual qint64 pendingBytes() const = 0; ///< written and not yet taken by the network: back-pressure
 
     void respondJson(int status, const QJsonObject& json, const HttpHeaders& extra = {});
     /// begin() with text/event-stream, Cache-Control: no-cache and X-Accel-Buffering: no.
@@ -34,7 +35,7 @@ public:
 
 Q_SIGNALS:
     void disconnected(); ///< the client went away before the end; once
-    void drained();      ///< pendingBytes fell to zero
+    void drained(); ///< pendingBytes fell to zero
 };
 
 } // namespace cortex
