@@ -280,12 +280,17 @@ void Exchange::finish(bool failed)
         m_context.meter.addTokens({m_lease.node(), m_lease.model()}, int(record.usage->completionTokens));
     m_context.router.cancel(m_ticket);
     m_lease.release();
-    if (m_cut && m_response->isOpen() && m_response->pendingBytes() > 0) {
-        connect(m_response.get(), &ResponseStream::drained, this, &Exchange::close);
-        QTimer::singleShot(m_context.timing.lastWords, this, &Exchange::close);
-    } else {
+    if (!m_cut || !m_response->isOpen()) {
         close();
+        return;
     }
+    // Closing resets the connection, and a reset overtakes what is on its way: let the error frame get there first.
+    const auto closeSoon = [this] { QTimer::singleShot(m_context.timing.flight, this, &Exchange::close); };
+    if (m_response->pendingBytes() == 0)
+        closeSoon();
+    else
+        connect(m_response.get(), &ResponseStream::drained, this, closeSoon);
+    QTimer::singleShot(m_context.timing.lastWords, this, &Exchange::close);
 }
 
 void Exchange::close()

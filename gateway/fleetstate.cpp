@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "gateway/fleetstate.h"
 
+#include "core/version.h"
+
 #include <algorithm>
 
 namespace cortex {
@@ -326,7 +328,7 @@ NodeSnapshot FleetState::inOurNames(NodeSnapshot node) const
 FleetSnapshot FleetState::snapshot() const
 {
     FleetSnapshot fleet;
-    fleet.gatewayVersion = QStringLiteral(CORTEX_VERSION);
+    fleet.gatewayVersion = version();
     fleet.at = QDateTime::currentDateTimeUtc();
     QStringList ids;
     for (const CatalogueModel& model : m_catalogue.models)

@@ -2,6 +2,7 @@
 #include "gateway/frontdoor.h"
 
 #include "core/error.h"
+#include "core/version.h"
 #include "gateway/modellist.h"
 
 #include <QJsonArray>
@@ -16,7 +17,7 @@ void respondError(const std::shared_ptr<ResponseStream>& response, const RouteEr
     response->respondJson(error.status, error.toJson(), error.headers());
 }
 
-/// The optional {"node"} of an operator's order. Throws InputError.
+/// The optional {"node"} of an operator's order. Throws InputError, which the server answers with 400.
 QString nodeOf(const QByteArray& body)
 {
     if (body.trimmed().isEmpty())
@@ -105,7 +106,7 @@ void FrontDoor::about(const Response& response) const
                            QStringLiteral("/v1/completions"), QStringLiteral("/health"),
                            QStringLiteral("/api/fleet"),      QStringLiteral("/api/events")};
     response->respondJson(200, {{QStringLiteral("service"), QStringLiteral("cortex gateway")},
-                                {QStringLiteral("version"), QStringLiteral(CORTEX_VERSION)},
+                                {QStringLiteral("version"), version()},
                                 {QStringLiteral("paths"), paths}});
 }
 
@@ -123,7 +124,7 @@ void FrontDoor::health(const Response& response) const
             loaded += here.status == ModelStatus::Loaded ? 1 : 0;
     }
     response->respondJson(200, {{QStringLiteral("status"), QStringLiteral("ok")},
-                                {QStringLiteral("version"), QStringLiteral(CORTEX_VERSION)},
+                                {QStringLiteral("version"), version()},
                                 {QStringLiteral("nodes"), state.nodeCount()},
                                 {QStringLiteral("nodes_online"), online},
                                 {QStringLiteral("replicas_loaded"), loaded}});
@@ -146,18 +147,12 @@ void FrontDoor::operate(const HttpRequest& request, const Response& response, bo
         respondError(response, modelNotFound(name));
         return;
     }
-    try {
-        const QString node = nodeOf(request.body);
-        const auto done = [response, load](const Router::Operation& operation) {
-            respondOperation(response, operation, load);
-        };
-        if (load)
-            m_router.load(id, node, done);
-        else
-            m_router.unload(id, node, done);
-    } catch (const InputError& error) {
-        respondError(response, invalidRequest(error.message()));
-    }
+    const QString node = nodeOf(request.body);
+    const auto done = [response, load](const Router::Operation& operation) { respondOperation(response, operation, load); };
+    if (load)
+        m_router.load(id, node, done);
+    else
+        m_router.unload(id, node, done);
 }
 
 } // namespace cortex

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "core/error.h"
+#include "core/http/httpserver.h"
+#include "core/signals.h"
 #include "gateway/cli/commandline.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/terminal.h"
-#include "gateway/cli/unixsignals.h"
 #include "gateway/gateway.h"
 
 #include <QCoreApplication>
@@ -68,8 +69,8 @@ int run(const GatewayConfig& config, const Catalogue& catalogue)
         printError(QStringLiteral("cortex serve: %1").arg(*error));
         return Failed;
     }
-    UnixSignals signals;
-    QObject::connect(&signals, &UnixSignals::asked, &gateway, [&gateway] {
+    const TerminationSignals signals;
+    QObject::connect(&signals, &TerminationSignals::received, &gateway, [&gateway] {
         printError(QStringLiteral("cortex serve: stopping"));
         gateway.stop(graceMs);
     });
