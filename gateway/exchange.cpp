@@ -167,20 +167,23 @@ void Exchange::onUpstreamFinished()
         }
         return;
     }
-    const QString text = QStringLiteral("The node %1 failed to answer: %2").arg(m_lease.node(), m_upstream->errorText());
+    const QString text =
+        QStringLiteral("The node %1 failed to answer: %2").arg(m_lease.node(), m_upstream->errorText());
     const bool unreached = failure == HttpReply::Failure::Refused || failure == HttpReply::Failure::Resolve;
     fail(unreached ? unavailable(QStringLiteral("node_unreachable"), text, 5) : upstreamError(text));
 }
 
-/// The node's whole answer, which is no event stream: a completion in one piece, or an error of its own, passed on as it is.
+/// The node's whole answer, which is no event stream: a completion in one piece, or an error of its own, passed on as
+/// it is.
 void Exchange::answerCollected()
 {
     const int status = m_upstream->status();
     const bool failed = status / 100 != 2;
     if (m_response->isBegun()) {
-        sayLastWords(failed ? errorFrame(status, m_collected)
-                            : upstreamError(QStringLiteral("The node %1 did not stream its answer.").arg(m_lease.node()))
-                                  .toSseFrame());
+        sayLastWords(failed
+                         ? errorFrame(status, m_collected)
+                         : upstreamError(QStringLiteral("The node %1 did not stream its answer.").arg(m_lease.node()))
+                               .toSseFrame());
         finish(true);
         return;
     }
@@ -213,7 +216,8 @@ void Exchange::onNodeChanged(const QString& node)
 void Exchange::onKeepAlive()
 {
     const std::chrono::milliseconds silent(m_sinceWrite.elapsed());
-    const std::chrono::milliseconds due = m_response->isBegun() ? m_context.timing.keepAlive : m_context.timing.firstKeepAlive;
+    const std::chrono::milliseconds due =
+        m_response->isBegun() ? m_context.timing.keepAlive : m_context.timing.firstKeepAlive;
     if (silent < due) {
         m_keepAliveTimer.start(due - silent);
         return;

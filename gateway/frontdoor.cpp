@@ -53,7 +53,8 @@ FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore
     , m_events(events)
 {
     // Probes and load balancers have no key.
-    m_server.route("GET", QStringLiteral("/"), [this](const HttpRequest&, const Response& response) { about(response); });
+    m_server.route("GET", QStringLiteral("/"),
+                   [this](const HttpRequest&, const Response& response) { about(response); });
     m_server.route("GET", QStringLiteral("/health"),
                    [this](const HttpRequest&, const Response& response) { health(response); });
     setClientRoutes();
@@ -105,9 +106,10 @@ void FrontDoor::about(const Response& response) const
     const QJsonArray paths{QStringLiteral("/v1/models"),      QStringLiteral("/v1/chat/completions"),
                            QStringLiteral("/v1/completions"), QStringLiteral("/health"),
                            QStringLiteral("/api/fleet"),      QStringLiteral("/api/events")};
-    response->respondJson(200, {{QStringLiteral("service"), QStringLiteral("cortex gateway")},
-                                {QStringLiteral("version"), version()},
-                                {QStringLiteral("paths"), paths}});
+    response->respondJson(200,
+                          {{QStringLiteral("service"), QStringLiteral("cortex gateway")},
+                           {QStringLiteral("version"), version()},
+                           {QStringLiteral("paths"), paths}});
 }
 
 void FrontDoor::health(const Response& response) const
@@ -123,11 +125,12 @@ void FrontDoor::health(const Response& response) const
         for (const NodeModel& here : node.models)
             loaded += here.status == ModelStatus::Loaded ? 1 : 0;
     }
-    response->respondJson(200, {{QStringLiteral("status"), QStringLiteral("ok")},
-                                {QStringLiteral("version"), version()},
-                                {QStringLiteral("nodes"), state.nodeCount()},
-                                {QStringLiteral("nodes_online"), online},
-                                {QStringLiteral("replicas_loaded"), loaded}});
+    response->respondJson(200,
+                          {{QStringLiteral("status"), QStringLiteral("ok")},
+                           {QStringLiteral("version"), version()},
+                           {QStringLiteral("nodes"), state.nodeCount()},
+                           {QStringLiteral("nodes_online"), online},
+                           {QStringLiteral("replicas_loaded"), loaded}});
 }
 
 void FrontDoor::model(const HttpRequest& request, const Response& response) const
@@ -148,7 +151,9 @@ void FrontDoor::operate(const HttpRequest& request, const Response& response, bo
         return;
     }
     const QString node = nodeOf(request.body);
-    const auto done = [response, load](const Router::Operation& operation) { respondOperation(response, operation, load); };
+    const auto done = [response, load](const Router::Operation& operation) {
+        respondOperation(response, operation, load);
+    };
     if (load)
         m_router.load(id, node, done);
     else

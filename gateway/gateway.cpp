@@ -151,9 +151,15 @@ void Gateway::stop(int graceMs)
     d->server.close(std::chrono::milliseconds(graceMs));
 }
 
-quint16 Gateway::port() const { return d ? d->server.port() : 0; }
+quint16 Gateway::port() const
+{
+    return d ? d->server.port() : 0;
+}
 
-quint16 Gateway::metricsPort() const { return d ? d->metricsServer.port() : 0; }
+quint16 Gateway::metricsPort() const
+{
+    return d ? d->metricsServer.port() : 0;
+}
 
 void Gateway::loadModel(const QString& modelId, const QString& node)
 {

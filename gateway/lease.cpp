@@ -17,7 +17,10 @@ Lease::Lease(Router* router, QString model, QString node, QUrl endpoint, QString
 {
 }
 
-Lease::Lease(Lease&& other) noexcept { *this = std::move(other); }
+Lease::Lease(Lease&& other) noexcept
+{
+    *this = std::move(other);
+}
 
 Lease& Lease::operator=(Lease&& other) noexcept
 {
@@ -33,7 +36,10 @@ Lease& Lease::operator=(Lease&& other) noexcept
     return *this;
 }
 
-Lease::~Lease() { release(); }
+Lease::~Lease()
+{
+    release();
+}
 
 void Lease::release()
 {

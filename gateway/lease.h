@@ -21,9 +21,9 @@ public:
 
     void release();
     bool isHeld() const { return m_held; }
-    const QString& model() const { return m_model; }             ///< the gateway's id
+    const QString& model() const { return m_model; } ///< the gateway's id
     const QString& node() const { return m_node; }
-    const QUrl& endpoint() const { return m_endpoint; }          ///< of the node
+    const QUrl& endpoint() const { return m_endpoint; } ///< of the node
     const QString& nodeModelId() const { return m_nodeModelId; } ///< what the node calls the model
 
 private:

@@ -44,7 +44,10 @@ Router::Router(FleetStore& store, NodeCommands& commands, const RouterLimits& li
     connect(&m_store, &FleetStore::nodeChanged, this, &Router::review);
 }
 
-Router::~Router() { shutDown(); }
+Router::~Router()
+{
+    shutDown();
+}
 
 void Router::shutDown()
 {
@@ -79,11 +82,9 @@ Router::Ticket Router::acquire(const QString& model, Ready ready)
         return 0;
     }
     if (queued >= m_limits.maxWaiters) {
-        ready(unavailable(QStringLiteral("queue_full"),
-                          QStringLiteral("%1 requests wait for '%2' already (%3).")
-                              .arg(queued)
-                              .arg(model, waitReason(model)),
-                          10));
+        ready(unavailable(
+            QStringLiteral("queue_full"),
+            QStringLiteral("%1 requests wait for '%2' already (%3).").arg(queued).arg(model, waitReason(model)), 10));
         return 0;
     }
     const Ticket ticket = ++m_lastTicket;
@@ -212,8 +213,8 @@ void Router::reviewLoad(const QString& model)
         load->seenWorking = true;
         m_store.edit([&](FleetState& state) { state.setLoad(model, *load); });
     }
-    const bool overdue = load->accepted && !load->seenWorking
-        && m_store.nowMs() - load->acceptedAtMs > m_limits.silentLoad.count();
+    const bool overdue =
+        load->accepted && !load->seenWorking && m_store.nowMs() - load->acceptedAtMs > m_limits.silentLoad.count();
     if (status == ModelStatus::Loaded) {
         endLoad(model, {});
     } else if (status == ModelStatus::Failed && (load->seenWorking || overdue)) {
@@ -244,7 +245,9 @@ void Router::endLoad(const QString& model, const QString& error)
 void Router::load(const QString& model, const QString& node, OperationDone done)
 {
     const FleetState& state = m_store.state();
-    const auto refuse = [&](const RouteError& error) { done({.node = node, .done = false, .ordered = false, .error = error}); };
+    const auto refuse = [&](const RouteError& error) {
+        done({.node = node, .done = false, .ordered = false, .error = error});
+    };
     if (state.resolve(model).isEmpty()) {
         refuse(modelNotFound(model));
         return;
@@ -307,7 +310,10 @@ void Router::unload(const QString& model, const QString& node, OperationDone don
     }
     if (targets.isEmpty()) {
         const QString where = node.isEmpty() ? QStringLiteral("any node") : node;
-        done({.node = node, .done = false, .ordered = false, .error = conflict(QStringLiteral("'%1' is not loaded on %2.").arg(model, where))});
+        done({.node = node,
+              .done = false,
+              .ordered = false,
+              .error = conflict(QStringLiteral("'%1' is not loaded on %2.").arg(model, where))});
         return;
     }
     // The answer waits for every node; the first refusal stands for all.
@@ -322,13 +328,15 @@ void Router::unload(const QString& model, const QString& node, OperationDone don
         retire({target, model}, [tally, target, model](const std::optional<QString>& error) {
             if (error && !tally->operation.error) {
                 tally->operation.node = target;
-                tally->operation.error
-                    = conflict(QStringLiteral("Unloading '%1' on %2 failed: %3").arg(model, target, *error));
+                tally->operation.error =
+                    conflict(QStringLiteral("Unloading '%1' on %2 failed: %3").arg(model, target, *error));
             }
             if (--tally->open == 0)
                 tally->done(tally->operation);
         });
     }
+    // Who waited for a place there may find one elsewhere.
+    serveWaiters(model);
 }
 
 /// Takes a replica out of the choice before its node hears of it, so that no request is sent where the model is going.

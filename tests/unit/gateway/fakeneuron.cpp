@@ -9,7 +9,10 @@
 namespace cortex {
 
 namespace {
-QByteArray compact(const QJsonObject& json) { return QJsonDocument(json).toJson(QJsonDocument::Compact); }
+QByteArray compact(const QJsonObject& json)
+{
+    return QJsonDocument(json).toJson(QJsonDocument::Compact);
+}
 } // namespace
 
 FakeNeuron::FakeNeuron(bool hasEvents)
@@ -31,7 +34,10 @@ quint16 FakeNeuron::listen(quint16 port)
     return m_port;
 }
 
-QUrl FakeNeuron::endpoint() const { return QUrl(QStringLiteral("http://127.0.0.1:%1").arg(m_port)); }
+QUrl FakeNeuron::endpoint() const
+{
+    return QUrl(QStringLiteral("http://127.0.0.1:%1").arg(m_port));
+}
 
 void FakeNeuron::close()
 {
@@ -100,9 +106,15 @@ void FakeNeuron::setActivity(const ModelActivity& activity)
     publishHealth();
 }
 
-void FakeNeuron::publish(const QByteArray& event, const QByteArray& data) { sendRaw(sseFrame(event, data)); }
+void FakeNeuron::publish(const QByteArray& event, const QByteArray& data)
+{
+    sendRaw(sseFrame(event, data));
+}
 
-void FakeNeuron::publishHealth() { publish("health", compact(toJson(health()))); }
+void FakeNeuron::publishHealth()
+{
+    publish("health", compact(toJson(health())));
+}
 
 void FakeNeuron::sendRaw(const QByteArray& bytes)
 {
@@ -135,7 +147,8 @@ Health FakeNeuron::health() const
     Health health;
     health.uptimeSeconds = 1;
     health.activation = QStringLiteral("idle");
-    health.devices = {DeviceReading{.index = 0, .vramUsedMb = 4096, .vramFreeMb = 12288, .utilizationPct = 25, .temperatureC = {}, .powerW = {}}};
+    health.devices = {DeviceReading{
+        .index = 0, .vramUsedMb = 4096, .vramFreeMb = 12288, .utilizationPct = 25, .temperatureC = {}, .powerW = {}}};
     health.models = m_activity.values();
     return health;
 }
@@ -155,8 +168,9 @@ void FakeNeuron::setRoutes()
     server.route("GET", QStringLiteral("/discovery"), [this](const HttpRequest&, const Response& response) {
         response->respondJson(200, toJson(discovery()));
     });
-    server.route("GET", QStringLiteral("/health"),
-                 [this](const HttpRequest&, const Response& response) { response->respondJson(200, toJson(health())); });
+    server.route("GET", QStringLiteral("/health"), [this](const HttpRequest&, const Response& response) {
+        response->respondJson(200, toJson(health()));
+    });
     server.route("GET", QStringLiteral("/models"), [this](const HttpRequest&, const Response& response) {
         response->respond(200, "application/json", modelsJson());
     });
@@ -185,12 +199,14 @@ void FakeNeuron::setRoutes()
         setStatus(id, ModelStatus::Loading);
         response->respondJson(200, {{QStringLiteral("status"), QStringLiteral("loading")}});
     });
-    server.route("POST", QStringLiteral("/models/unload"), [this](const HttpRequest& request, const Response& response) {
-        ++unloadOrders;
-        const QString id = QJsonDocument::fromJson(request.body).object().value(QLatin1String("model_id")).toString();
-        setStatus(id, ModelStatus::Unloaded);
-        response->respondJson(200, {{QStringLiteral("status"), QStringLiteral("unloaded")}});
-    });
+    server.route("POST", QStringLiteral("/models/unload"),
+                 [this](const HttpRequest& request, const Response& response) {
+                     ++unloadOrders;
+                     const QString id =
+                         QJsonDocument::fromJson(request.body).object().value(QLatin1String("model_id")).toString();
+                     setStatus(id, ModelStatus::Unloaded);
+                     response->respondJson(200, {{QStringLiteral("status"), QStringLiteral("unloaded")}});
+                 });
     for (const char* path : {"/v1/chat/completions", "/v1/completions"}) {
         server.route("POST", QString::fromLatin1(path), [this](const HttpRequest& request, const Response& response) {
             completionBodies.append(request.body);

@@ -14,8 +14,8 @@
 
 namespace cortex {
 
-/// A neuron for the gateway's tests: speaks the lifecycle API and /events as DESIGN.md has them, and answers completions
-/// with what the test tells it to. Loads stay under way until the test ends them.
+/// A neuron for the gateway's tests: speaks the lifecycle API and /events as DESIGN.md has them, and answers
+/// completions with what the test tells it to. Loads stay under way until the test ends them.
 class FakeNeuron : public QObject {
     Q_OBJECT
 public:
@@ -31,7 +31,7 @@ public:
     ModelStatus status(const QString& id) const;
     void setActivity(const ModelActivity& activity);
     void sendRaw(const QByteArray& bytes); ///< to every listener of /events
-    void dropListeners();                  ///< breaks every /events stream
+    void dropListeners(); ///< breaks every /events stream
     int listenerCount() const { return int(m_listeners.size()); }
 
     /// What completions do; set by the test. Default: 500.

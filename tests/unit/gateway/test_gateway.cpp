@@ -16,7 +16,10 @@ namespace {
 using Response = std::shared_ptr<ResponseStream>;
 const QString chat = QStringLiteral("/v1/chat/completions");
 
-QByteArray chunk(const QByteArray& text) { return "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + text + "\"}}]}\n\n"; }
+QByteArray chunk(const QByteArray& text)
+{
+    return "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + text + "\"}}]}\n\n";
+}
 
 /// A gateway over some fake neurons, on free ports.
 struct Fleet {
@@ -57,7 +60,8 @@ struct Fleet {
         return total;
     }
 
-    HttpReply* send(const QByteArray& method, const QString& path, const QByteArray& body = {}, const HttpHeaders& headers = {})
+    HttpReply* send(const QByteArray& method, const QString& path, const QByteArray& body = {},
+                    const HttpHeaders& headers = {})
     {
         HttpClientRequest request;
         request.method = method;
@@ -81,7 +85,10 @@ struct Fleet {
     FleetSnapshot latest;
 };
 
-QJsonObject jsonOf(const HttpReply& reply) { return QJsonDocument::fromJson(reply.body()).object(); }
+QJsonObject jsonOf(const HttpReply& reply)
+{
+    return QJsonDocument::fromJson(reply.body()).object();
+}
 
 QString errorCode(const HttpReply& reply)
 {
@@ -108,7 +115,10 @@ struct Stream {
     QByteArray bytes;
 };
 
-QByteArray streamBody(const QByteArray& model) { return "{\"model\":\"" + model + "\",\"stream\":true,\"messages\":[]}"; }
+QByteArray streamBody(const QByteArray& model)
+{
+    return "{\"model\":\"" + model + "\",\"stream\":true,\"messages\":[]}";
+}
 
 } // namespace
 
@@ -149,8 +159,12 @@ void TestGateway::streamsVerbatim()
     FakeNeuron neuron;
     neuron.addModel(QStringLiteral("m"), ModelStatus::Loaded);
     // Frames cut at odd places, a comment, CRLF, spacing of its own: all must come through as they are.
-    const QList<QByteArray> parts{"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\nda", "ta:{ \"choices\" : [] }\r\n\r\n",
-                                  ": a comment\n\n", chunk("caf\xc3"), chunk("\xa9"), "data: [DONE]\n\n"};
+    const QList<QByteArray> parts{"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}\n\nda",
+                                  "ta:{ \"choices\" : [] }\r\n\r\n",
+                                  ": a comment\n\n",
+                                  chunk("caf\xc3"),
+                                  chunk("\xa9"),
+                                  "data: [DONE]\n\n"};
     neuron.onCompletion = [&](const HttpRequest&, const Response& response) {
         response->beginEventStream();
         for (const QByteArray& part : parts)
@@ -173,8 +187,9 @@ void TestGateway::answersWhole()
     FakeNeuron neuron;
     neuron.addModel(QStringLiteral("m"), ModelStatus::Loaded);
     const QByteArray answer = "{\"choices\":[{\"message\":{\"content\":\"hi\"}}],\"usage\":{\"prompt_tokens\":3}}";
-    neuron.onCompletion
-        = [&](const HttpRequest&, const Response& response) { response->respond(200, "application/json", answer); };
+    neuron.onCompletion = [&](const HttpRequest&, const Response& response) {
+        response->respond(200, "application/json", answer);
+    };
     Fleet fleet({&neuron});
     QTRY_VERIFY(fleet.allOnline());
     for (const QString& path : {chat, QStringLiteral("/v1/completions")}) {
@@ -189,7 +204,8 @@ void TestGateway::passesOnTheNodesError()
 {
     FakeNeuron neuron;
     neuron.addModel(QStringLiteral("m"), ModelStatus::Loaded);
-    const QByteArray error = "{\"error\":{\"message\":\"full\",\"type\":\"server_error\",\"param\":null,\"code\":\"queue_full\"}}";
+    const QByteArray error =
+        "{\"error\":{\"message\":\"full\",\"type\":\"server_error\",\"param\":null,\"code\":\"queue_full\"}}";
     neuron.onCompletion = [&](const HttpRequest&, const Response& response) {
         HttpHeaders extra;
         extra.append("Retry-After", "7");
@@ -207,7 +223,9 @@ void TestGateway::resolvesAliasAndKeepsTheRest()
 {
     FakeNeuron neuron;
     neuron.addModel(QStringLiteral("Org/Name:Q4_1"), ModelStatus::Loaded);
-    neuron.onCompletion = [](const HttpRequest&, const Response& response) { response->respond(200, "application/json", "{}"); };
+    neuron.onCompletion = [](const HttpRequest&, const Response& response) {
+        response->respond(200, "application/json", "{}");
+    };
     Catalogue catalogue;
     CatalogueModel model;
     model.id = QStringLiteral("small");
@@ -217,17 +235,21 @@ void TestGateway::resolvesAliasAndKeepsTheRest()
     catalogue.aliases.insert(QStringLiteral("fast"), QStringLiteral("small"));
     Fleet fleet({&neuron}, catalogue);
     QTRY_VERIFY(fleet.allOnline());
-    const auto reply = fleet.ask("POST", chat, "{ \"seed\": 12345678901234567890, \"model\" : \"fast\",\"x\":{\"model\":\"y\"}}");
+    const auto reply =
+        fleet.ask("POST", chat, "{ \"seed\": 12345678901234567890, \"model\" : \"fast\",\"x\":{\"model\":\"y\"}}");
     QCOMPARE(reply->status(), 200);
-    QCOMPARE(neuron.completionBodies,
-             QList<QByteArray>{"{ \"seed\": 12345678901234567890, \"model\" : \"Org/Name:Q4_1\",\"x\":{\"model\":\"y\"}}"});
+    QCOMPARE(
+        neuron.completionBodies,
+        QList<QByteArray>{"{ \"seed\": 12345678901234567890, \"model\" : \"Org/Name:Q4_1\",\"x\":{\"model\":\"y\"}}"});
 }
 
 void TestGateway::loadsOnceForTwentyClients()
 {
     FakeNeuron neuron;
     neuron.addModel(QStringLiteral("m"));
-    neuron.onCompletion = [](const HttpRequest&, const Response& response) { response->respond(200, "application/json", "{}"); };
+    neuron.onCompletion = [](const HttpRequest&, const Response& response) {
+        response->respond(200, "application/json", "{}");
+    };
     Fleet fleet({&neuron});
     QTRY_VERIFY(fleet.allOnline());
     std::vector<std::unique_ptr<HttpReply>> replies;
@@ -275,7 +297,9 @@ void TestGateway::loadingDoesNotBlockOthers()
     FakeNeuron neuron;
     neuron.addModel(QStringLiteral("slow"));
     neuron.addModel(QStringLiteral("ready"), ModelStatus::Loaded);
-    neuron.onCompletion = [](const HttpRequest&, const Response& response) { response->respond(200, "application/json", "{}"); };
+    neuron.onCompletion = [](const HttpRequest&, const Response& response) {
+        response->respond(200, "application/json", "{}");
+    };
     Fleet fleet({&neuron});
     QTRY_VERIFY(fleet.allOnline());
     const std::unique_ptr<HttpReply> waiting(fleet.send("POST", chat, "{\"model\":\"slow\"}"));
@@ -341,7 +365,9 @@ void TestGateway::disconnectWhileWaitingLeavesTheQueue()
 {
     FakeNeuron neuron;
     neuron.addModel(QStringLiteral("m"));
-    neuron.onCompletion = [](const HttpRequest&, const Response& response) { response->respond(200, "application/json", "{}"); };
+    neuron.onCompletion = [](const HttpRequest&, const Response& response) {
+        response->respond(200, "application/json", "{}");
+    };
     Fleet fleet({&neuron});
     QTRY_VERIFY(fleet.allOnline());
     std::unique_ptr<HttpReply> leaving(fleet.send("POST", chat, "{\"model\":\"m\"}"));
@@ -378,7 +404,8 @@ void TestGateway::nodeDiesInMidStream()
     SseParser parser;
     const QList<SseEvent> events = parser.push(stream.bytes);
     QVERIFY(!events.isEmpty());
-    const QJsonObject error = QJsonDocument::fromJson(events.last().data).object().value(QLatin1String("error")).toObject();
+    const QJsonObject error =
+        QJsonDocument::fromJson(events.last().data).object().value(QLatin1String("error")).toObject();
     QCOMPARE(error.value(QLatin1String("code")).toString(), QStringLiteral("upstream_error"));
 
     // A client that did not stream gets a clean 502.
@@ -522,7 +549,8 @@ void TestGateway::listsModels()
         QCOMPARE(entry[QLatin1String("object")].toString(), QStringLiteral("model"));
         QVERIFY(entry[QLatin1String("created")].toInteger() > 0);
     }
-    QCOMPARE(ids, (QStringList{QStringLiteral("listed"), QStringLiteral("claude-local"), QStringLiteral("found/here")}));
+    QCOMPARE(ids,
+             (QStringList{QStringLiteral("listed"), QStringLiteral("claude-local"), QStringLiteral("found/here")}));
     const QJsonObject one = jsonOf(*fleet.ask("GET", QStringLiteral("/v1/models/found/here")));
     QCOMPARE(one.value(QLatin1String("status")).toString(), QStringLiteral("loaded"));
     const QJsonObject alias = jsonOf(*fleet.ask("GET", QStringLiteral("/v1/models/claude-local")));
@@ -543,7 +571,8 @@ void TestGateway::clientErrors_data()
     QTest::newRow("a list") << QByteArray("[]") << 400 << QStringLiteral("JSON object");
     QTest::newRow("no model") << QByteArray("{}") << 400 << QStringLiteral("'model'");
     QTest::newRow("a number as model") << QByteArray("{\"model\":1}") << 400 << QStringLiteral("'model'");
-    QTest::newRow("stream is no boolean") << QByteArray("{\"model\":\"m\",\"stream\":\"yes\"}") << 400 << QStringLiteral("'stream'");
+    QTest::newRow("stream is no boolean")
+        << QByteArray("{\"model\":\"m\",\"stream\":\"yes\"}") << 400 << QStringLiteral("'stream'");
     QTest::newRow("deep") << QByteArray(100'000, '[') << 400 << QStringLiteral("not valid JSON");
     QTest::newRow("unknown model") << QByteArray("{\"model\":\"none\"}") << 404 << QStringLiteral("GET /v1/models");
 }
@@ -568,8 +597,9 @@ void TestGateway::asksForKeys()
 {
     GatewayConfig config;
     config.requireAuth = true;
-    config.keys = {KeyEntry{.key = QStringLiteral("sk-one"), .accountId = {}, .keyId = {}, .hardCap = {}, .window = {}},
-                   KeyEntry{.key = QStringLiteral("sk-two"), .accountId = {}, .keyId = {}, .hardCap = {}, .window = {}}};
+    config.keys = {
+        KeyEntry{.key = QStringLiteral("sk-one"), .accountId = {}, .keyId = {}, .hardCap = {}, .window = {}},
+        KeyEntry{.key = QStringLiteral("sk-two"), .accountId = {}, .keyId = {}, .hardCap = {}, .window = {}}};
     Fleet fleet({}, {}, config);
     const auto with = [&](const QByteArray& name, const QByteArray& value) {
         HttpHeaders headers;
@@ -620,8 +650,9 @@ void TestGateway::operatorLoadsAndUnloads()
     QCOMPARE(fleet.ask("POST", path.arg(QStringLiteral("unload")))->status(), 409);
     // What the node says against a load reaches the operator.
     one.onLoad = [](const HttpRequest&, const Response& response) {
-        response->respond(422, "application/json",
-                          "{\"error\":{\"kind\":\"does_not_fit\",\"message\":\"needs 9 GB\",\"suggestion\":\"use Q4\"}}");
+        response->respond(
+            422, "application/json",
+            "{\"error\":{\"kind\":\"does_not_fit\",\"message\":\"needs 9 GB\",\"suggestion\":\"use Q4\"}}");
     };
     QSignalSpy failures(fleet.gateway.get(), &Gateway::operationFailed);
     const auto refused = fleet.ask("POST", path.arg(QStringLiteral("load")), "{\"node\":\"n1\"}");
