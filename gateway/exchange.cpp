@@ -76,10 +76,10 @@ void Exchange::start(const QByteArray& body)
     m_body = body;
     if (m_request.stream)
         m_keepAliveTimer.start(m_context.timing.firstKeepAlive);
-    m_ticket = m_context.router.acquire(m_model, [this](Router::Answer answer) { onAnswer(std::move(answer)); });
+    m_ticket = m_context.router.acquire(m_model, [this](ModelRouter::Answer answer) { onAnswer(std::move(answer)); });
 }
 
-void Exchange::onAnswer(Router::Answer answer)
+void Exchange::onAnswer(ModelRouter::Answer answer)
 {
     m_ticket = 0;
     if (const RouteError* error = std::get_if<RouteError>(&answer)) {

@@ -27,7 +27,7 @@ public:
     void start(const QByteArray& body);
 
 private:
-    void onAnswer(Router::Answer answer);
+    void onAnswer(ModelRouter::Answer answer);
     void sendUpstream();
     void onHeaders();
     void onData(const QByteArray& bytes);
@@ -50,7 +50,7 @@ private:
     QByteArray m_body; ///< the client's, until it is sent
     CompletionRequest m_request;
     QString m_model; ///< resolved
-    Router::Ticket m_ticket = 0;
+    ModelRouter::Ticket m_ticket = 0;
     Lease m_lease;
     QPointer<HttpReply> m_upstream;
     bool m_relaying = false; ///< the node streams events, and they go through

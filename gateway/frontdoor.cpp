@@ -29,7 +29,7 @@ QString nodeOf(const QByteArray& body)
     return node.toString();
 }
 
-void respondOperation(const std::shared_ptr<ResponseStream>& response, const Router::Operation& operation, bool load)
+void respondOperation(const std::shared_ptr<ResponseStream>& response, const ModelRouter::Operation& operation, bool load)
 {
     if (operation.error) {
         respondError(response, *operation.error);
@@ -43,7 +43,7 @@ void respondOperation(const std::shared_ptr<ResponseStream>& response, const Rou
 
 } // namespace
 
-FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, Router& router, Proxy& proxy,
+FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, ModelRouter& router, Proxy& proxy,
                      FleetEvents& events)
     : m_server(server)
     , m_authenticator(config)
@@ -151,7 +151,7 @@ void FrontDoor::operate(const HttpRequest& request, const Response& response, bo
         return;
     }
     const QString node = nodeOf(request.body);
-    const auto done = [response, load](const Router::Operation& operation) {
+    const auto done = [response, load](const ModelRouter::Operation& operation) {
         respondOperation(response, operation, load);
     };
     if (load)

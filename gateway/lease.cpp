@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "gateway/lease.h"
 
-#include "gateway/router.h"
+#include "gateway/modelrouter.h"
 
 #include <utility>
 
 namespace cortex {
 
-Lease::Lease(Router* router, QString model, QString node, QUrl endpoint, QString nodeModelId)
+Lease::Lease(ModelRouter* router, QString model, QString node, QUrl endpoint, QString nodeModelId)
     : m_router(router)
     , m_model(std::move(model))
     , m_node(std::move(node))

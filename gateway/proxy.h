@@ -5,7 +5,7 @@
 #include "core/http/httpserver.h"
 #include "gateway/fleetstore.h"
 #include "gateway/metrics.h"
-#include "gateway/router.h"
+#include "gateway/modelrouter.h"
 #include "gateway/throughputmeter.h"
 
 #include <QObject>
@@ -26,7 +26,7 @@ struct ProxyTiming {
 /// What an exchange works with; all of it outlives the exchanges.
 struct ProxyContext {
     FleetStore& store;
-    Router& router;
+    ModelRouter& router;
     HttpClient& client;
     Metrics& metrics;
     ThroughputMeter& meter;

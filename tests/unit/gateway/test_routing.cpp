@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-only
 // The router's rules: single decisions as a table, and properties over long random histories of random fleets.
-#include "gateway/router.h"
+#include "gateway/modelrouter.h"
 
 #include <QSet>
 #include <QSignalSpy>
@@ -352,7 +352,7 @@ struct Bench {
     }
     FleetStore store;
     HeldCommands commands;
-    Router router;
+    ModelRouter router;
 };
 
 void TestRouting::waitersAreBounded()
@@ -362,7 +362,7 @@ void TestRouting::waitersAreBounded()
     Bench bench(1, limits);
     QStringList codes;
     for (int i = 0; i < 5; ++i) {
-        bench.router.acquire(m, [&](const Router::Answer& answer) {
+        bench.router.acquire(m, [&](const ModelRouter::Answer& answer) {
             const RouteError* error = std::get_if<RouteError>(&answer);
             codes.append(error ? error->code : QStringLiteral("lease"));
         });
@@ -380,7 +380,7 @@ void TestRouting::waitEndsInTime()
     limits.maxWait = std::chrono::milliseconds(50);
     Bench bench(1, limits);
     std::optional<RouteError> error;
-    bench.router.acquire(m, [&](const Router::Answer& answer) { error = std::get<RouteError>(answer); });
+    bench.router.acquire(m, [&](const ModelRouter::Answer& answer) { error = std::get<RouteError>(answer); });
     QTRY_VERIFY(error);
     QCOMPARE(error->code, QStringLiteral("wait_timeout"));
     QVERIFY(error->message.contains(QLatin1String("loading m on n0")));
@@ -392,7 +392,7 @@ void TestRouting::silentLoadFails()
     limits.silentLoad = std::chrono::milliseconds(50);
     Bench bench(1, limits);
     std::optional<RouteError> error;
-    bench.router.acquire(m, [&](const Router::Answer& answer) { error = std::get<RouteError>(answer); });
+    bench.router.acquire(m, [&](const ModelRouter::Answer& answer) { error = std::get<RouteError>(answer); });
     bench.commands.orders.first().done(std::nullopt);
     QTRY_VERIFY(error);
     QCOMPARE(error->code, QStringLiteral("model_load_failed"));
@@ -403,7 +403,7 @@ void TestRouting::leaseIsReleasedOnce()
 {
     Bench bench(1, {}, ModelStatus::Loaded);
     Lease lease;
-    bench.router.acquire(m, [&](Router::Answer answer) { lease = std::move(std::get<Lease>(answer)); });
+    bench.router.acquire(m, [&](ModelRouter::Answer answer) { lease = std::move(std::get<Lease>(answer)); });
     QVERIFY(lease.isHeld());
     QCOMPARE(bench.store.state().leases({name(0), m}), 1);
     Lease other = std::move(lease);
@@ -413,7 +413,7 @@ void TestRouting::leaseIsReleasedOnce()
     other.release();
     other.release();
     QCOMPARE(bench.store.state().leases({name(0), m}), 0);
-    bench.router.acquire(m, [](const Router::Answer&) {});
+    bench.router.acquire(m, [](const ModelRouter::Answer&) {});
     QVERIFY(bench.store.state().allLeases().isEmpty());
 }
 
@@ -421,9 +421,9 @@ void TestRouting::unloadThatTheNodeRefuses()
 {
     Bench bench(1, {}, ModelStatus::Loaded);
     QString said;
-    bench.router.unload(m, {}, [&](const Router::Operation& operation) { said = operation.error->message; });
+    bench.router.unload(m, {}, [&](const ModelRouter::Operation& operation) { said = operation.error->message; });
     bool answered = false;
-    bench.router.acquire(m, [&](const Router::Answer& answer) { answered = std::holds_alternative<Lease>(answer); });
+    bench.router.acquire(m, [&](const ModelRouter::Answer& answer) { answered = std::holds_alternative<Lease>(answer); });
     QVERIFY(!answered);
     bench.commands.unloads.first().done(QStringLiteral("busy"));
     QVERIFY(said.contains(QLatin1String("busy")));
@@ -454,7 +454,7 @@ public:
             QVERIFY2(!m_loading.contains(model), qPrintable(model));
             m_loading.insert(model, node);
         };
-        QObject::connect(&m_router, &Router::loadEnded, &m_router,
+        QObject::connect(&m_router, &ModelRouter::loadEnded, &m_router,
                          [this](const QString& model) { m_loading.remove(model); });
         for (int i = 0; i < m_nodes; ++i)
             bringOnline(i);
@@ -483,7 +483,7 @@ private:
     struct Client {
         int answers = 0;
         bool left = false;
-        Router::Ticket ticket = 0;
+        ModelRouter::Ticket ticket = 0;
     };
 
     void act()
@@ -539,7 +539,7 @@ private:
         const int id = int(m_clients.size());
         m_clients.append(Client());
         const QString model = someModel();
-        const Router::Ticket ticket = m_router.acquire(model, [this, id, model](Router::Answer answer) {
+        const ModelRouter::Ticket ticket = m_router.acquire(model, [this, id, model](ModelRouter::Answer answer) {
             ++m_clients[id].answers;
             m_clients[id].ticket = 0;
             if (Lease* lease = std::get_if<Lease>(&answer)) {
@@ -651,9 +651,9 @@ private:
     {
         const QString node = pick(2) == 0 ? QString() : name(pick(m_nodes));
         if (pick(2) == 0)
-            m_router.load(someModel(), node, [](const Router::Operation&) {});
+            m_router.load(someModel(), node, [](const ModelRouter::Operation&) {});
         else
-            m_router.unload(someModel(), node, [](const Router::Operation&) {});
+            m_router.unload(someModel(), node, [](const ModelRouter::Operation&) {});
     }
 
     std::mt19937 m_random;
@@ -664,7 +664,7 @@ private:
     QList<Client> m_clients;
     std::vector<Lease> m_held;
     QHash<QString, QString> m_loading; ///< model → node, of loads that have not ended
-    Router m_router;
+    ModelRouter m_router;
 };
 
 } // namespace

@@ -26,15 +26,15 @@ struct RouterLimits {
 
 /// Gives requests their replica and starts loads: the rules of gateway/README.md. Nothing in it blocks; a model that is
 /// loading holds up nobody but the requests for it. Lives on the gateway's thread.
-class Router : public QObject {
+class ModelRouter : public QObject {
     Q_OBJECT
 public:
     using Answer = std::variant<Lease, RouteError>;
     using Ready = std::function<void(Answer answer)>;
     using Ticket = quint64; ///< names a waiting request; 0: none
 
-    Router(FleetStore& store, NodeCommands& commands, const RouterLimits& limits = {}, QObject* parent = nullptr);
-    ~Router() override; ///< answers all who wait: the gateway is stopping
+    ModelRouter(FleetStore& store, NodeCommands& commands, const RouterLimits& limits = {}, QObject* parent = nullptr);
+    ~ModelRouter() override; ///< answers all who wait: the gateway is stopping
 
     /// Asks for a lease on `model` (a resolved id). `ready` is called exactly once unless the ticket is cancelled:
     /// before acquire returns (then the ticket is 0), or later.

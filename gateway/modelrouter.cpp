@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-only
-#include "gateway/router.h"
+#include "gateway/modelrouter.h"
 
 #include <QPointer>
 
@@ -33,30 +33,30 @@ RouteError conflict(const QString& message)
 
 } // namespace
 
-Router::Router(FleetStore& store, NodeCommands& commands, const RouterLimits& limits, QObject* parent)
+ModelRouter::ModelRouter(FleetStore& store, NodeCommands& commands, const RouterLimits& limits, QObject* parent)
     : QObject(parent)
     , m_store(store)
     , m_commands(commands)
     , m_limits(limits)
 {
     m_timer.setInterval(tickMs);
-    connect(&m_timer, &QTimer::timeout, this, &Router::tick);
-    connect(&m_store, &FleetStore::nodeChanged, this, &Router::review);
+    connect(&m_timer, &QTimer::timeout, this, &ModelRouter::tick);
+    connect(&m_store, &FleetStore::nodeChanged, this, &ModelRouter::review);
 }
 
-Router::~Router()
+ModelRouter::~ModelRouter()
 {
     shutDown();
 }
 
-void Router::shutDown()
+void ModelRouter::shutDown()
 {
     m_shutDown = true;
     for (const QString& model : m_waiters.keys())
         failWaiters(model, stopping());
 }
 
-Router::Answer Router::answerFor(const QString& model, const Decision& decision)
+ModelRouter::Answer ModelRouter::answerFor(const QString& model, const Decision& decision)
 {
     if (decision.kind == Decision::Kind::Reject)
         return decision.error;
@@ -66,7 +66,7 @@ Router::Answer Router::answerFor(const QString& model, const Decision& decision)
                  state.nodeModelId(decision.node, model));
 }
 
-Router::Ticket Router::acquire(const QString& model, Ready ready)
+ModelRouter::Ticket ModelRouter::acquire(const QString& model, Ready ready)
 {
     if (m_shutDown) {
         ready(stopping());
@@ -95,7 +95,7 @@ Router::Ticket Router::acquire(const QString& model, Ready ready)
     return ticket;
 }
 
-void Router::cancel(Ticket ticket)
+void ModelRouter::cancel(Ticket ticket)
 {
     if (ticket == 0)
         return;
@@ -108,7 +108,7 @@ void Router::cancel(Ticket ticket)
     }
 }
 
-void Router::releaseLease(const ReplicaKey& key)
+void ModelRouter::releaseLease(const ReplicaKey& key)
 {
     m_store.edit([&](FleetState& state) { state.removeLease(key); });
     serveWaiters(key.model);
@@ -116,7 +116,7 @@ void Router::releaseLease(const ReplicaKey& key)
 
 /// Answers those who wait for `model`, in order, as far as the state allows. The state is consistent at each call of
 /// `ready`, which may come back into the router.
-void Router::serveWaiters(const QString& model)
+void ModelRouter::serveWaiters(const QString& model)
 {
     while (m_waiters.contains(model)) {
         const Decision decision = decide(m_store.state(), model, m_store.nowMs());
@@ -142,14 +142,14 @@ void Router::serveWaiters(const QString& model)
     }
 }
 
-void Router::failWaiters(const QString& model, const RouteError& error)
+void ModelRouter::failWaiters(const QString& model, const RouteError& error)
 {
     const QList<Waiter> waiters = m_waiters.take(model);
     for (const Waiter& waiter : waiters)
         waiter.ready(error);
 }
 
-void Router::startLoad(const QString& model, const QString& node, bool byOperator, OperationDone done)
+void ModelRouter::startLoad(const QString& model, const QString& node, bool byOperator, OperationDone done)
 {
     const quint64 order = ++m_lastOrder;
     m_store.edit([&](FleetState& state) {
@@ -163,7 +163,7 @@ void Router::startLoad(const QString& model, const QString& node, bool byOperato
     m_timer.start();
     Q_EMIT loadStarted(model, node, byOperator);
     const CatalogueModel* entry = m_store.state().catalogueModel(model);
-    const QPointer<Router> self(this);
+    const QPointer<ModelRouter> self(this);
     m_commands.load(node, m_store.state().nodeModelId(node, model), entry ? entry->quant : QString(),
                     [self, model, node, order, done = std::move(done)](const std::optional<QString>& error) {
                         if (!self)
@@ -180,7 +180,7 @@ void Router::startLoad(const QString& model, const QString& node, bool byOperato
                     });
 }
 
-void Router::orderAnswered(const QString& model, quint64 order, const std::optional<QString>& error)
+void ModelRouter::orderAnswered(const QString& model, quint64 order, const std::optional<QString>& error)
 {
     std::optional<PendingLoad> load = m_store.state().load(model);
     if (!load || load->order != order)
@@ -196,7 +196,7 @@ void Router::orderAnswered(const QString& model, quint64 order, const std::optio
 }
 
 /// Looks at what the node reports of a load under way: rule 7.
-void Router::reviewLoad(const QString& model)
+void ModelRouter::reviewLoad(const QString& model)
 {
     std::optional<PendingLoad> load = m_store.state().load(model);
     if (!load)
@@ -227,7 +227,7 @@ void Router::reviewLoad(const QString& model)
     }
 }
 
-void Router::endLoad(const QString& model, const QString& error)
+void ModelRouter::endLoad(const QString& model, const QString& error)
 {
     const std::optional<PendingLoad> load = m_store.state().load(model);
     m_store.edit([&](FleetState& state) {
@@ -242,7 +242,7 @@ void Router::endLoad(const QString& model, const QString& error)
         failWaiters(model, loadFailed(model, load->node, error));
 }
 
-void Router::load(const QString& model, const QString& node, OperationDone done)
+void ModelRouter::load(const QString& model, const QString& node, OperationDone done)
 {
     const FleetState& state = m_store.state();
     const auto refuse = [&](const RouteError& error) {
@@ -293,7 +293,7 @@ void Router::load(const QString& model, const QString& node, OperationDone done)
         refuse(placed.error);
 }
 
-void Router::unload(const QString& model, const QString& node, OperationDone done)
+void ModelRouter::unload(const QString& model, const QString& node, OperationDone done)
 {
     const FleetState& state = m_store.state();
     if (state.resolve(model).isEmpty()) {
@@ -340,11 +340,11 @@ void Router::unload(const QString& model, const QString& node, OperationDone don
 }
 
 /// Takes a replica out of the choice before its node hears of it, so that no request is sent where the model is going.
-void Router::retire(const ReplicaKey& key, NodeCommands::Done done)
+void ModelRouter::retire(const ReplicaKey& key, NodeCommands::Done done)
 {
     m_store.edit([&](FleetState& state) { state.setRetiring(key, 0); });
     m_timer.start();
-    const QPointer<Router> self(this);
+    const QPointer<ModelRouter> self(this);
     m_commands.unload(key.node, m_store.state().nodeModelId(key.node, key.model),
                       [self, key, done = std::move(done)](const std::optional<QString>& error) {
                           done(error);
@@ -360,7 +360,7 @@ void Router::retire(const ReplicaKey& key, NodeCommands::Done done)
                       });
 }
 
-void Router::reviewRetiring()
+void ModelRouter::reviewRetiring()
 {
     const QHash<ReplicaKey, qint64> retiring = m_store.state().retiring();
     for (auto entry = retiring.begin(); entry != retiring.end(); ++entry) {
@@ -375,7 +375,7 @@ void Router::reviewRetiring()
     }
 }
 
-void Router::review()
+void ModelRouter::review()
 {
     reviewRetiring();
     for (const QString& model : m_store.state().loads().keys())
@@ -384,7 +384,7 @@ void Router::review()
         serveWaiters(model);
 }
 
-void Router::tick()
+void ModelRouter::tick()
 {
     review();
     const qint64 now = m_store.nowMs();
@@ -405,7 +405,7 @@ void Router::tick()
         m_timer.stop();
 }
 
-QHash<QString, int> Router::waiting() const
+QHash<QString, int> ModelRouter::waiting() const
 {
     QHash<QString, int> counts;
     for (auto queue = m_waiters.begin(); queue != m_waiters.end(); ++queue)
@@ -413,7 +413,7 @@ QHash<QString, int> Router::waiting() const
     return counts;
 }
 
-QString Router::waitReason(const QString& model) const
+QString ModelRouter::waitReason(const QString& model) const
 {
     const FleetState& state = m_store.state();
     const QString node = workingNode(state, model);
