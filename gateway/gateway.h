@@ -12,6 +12,8 @@
 
 namespace cortex {
 
+class TaskQueue;
+
 /// The whole gateway: front door, router, node watchers, metrics. `cortex serve` and the console both host one. Create
 /// it, move it to its thread if it is to have one (GatewayThread does), call start there. Single writer of the fleet's
 /// state; everybody else gets snapshots by signal.
@@ -71,7 +73,9 @@ Q_SIGNALS:
 
 private:
     QThread m_thread;
-    Gateway* m_gateway = nullptr; ///< lives on m_thread
+    Gateway* m_gateway = nullptr; ///< lives and dies on m_thread, as m_orders does
+    TaskQueue* m_orders = nullptr; ///< to m_thread
+    std::unique_ptr<TaskQueue> m_news; ///< to our thread
 };
 
 } // namespace cortex

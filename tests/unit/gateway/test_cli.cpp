@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 // `cortex`: the pages it prints, and the program itself run against a gateway over a fake neuron.
+#include "core/config/gatewayconfig.h"
+#include "core/config/neuronconfig.h"
 #include "fakeneuron.h"
 #include "gateway/cli/statustable.h"
 
@@ -123,6 +125,7 @@ private Q_SLOTS:
     void helpPages();
     void unreachableGateway();
     void badConfig();
+    void examplesAreValid();
     void servesAndStops();
 
 private:
@@ -252,6 +255,17 @@ void TestCli::badConfig()
     QCOMPARE(
         run({QStringLiteral("serve"), QStringLiteral("--config"), folder.filePath(QStringLiteral("none.toml"))}).code,
         1);
+}
+
+void TestCli::examplesAreValid()
+{
+    const QString folder = QStringLiteral(CORTEX_EXAMPLES "/");
+    const GatewayConfig config = loadGatewayConfig(folder + QStringLiteral("cortex.toml"), {});
+    QCOMPARE(config.neurons.size(), 1);
+    QCOMPARE(config.listen, GatewayConfig().listen);
+    const Catalogue catalogue = loadCatalogue(config.modelsConfig);
+    QCOMPARE(catalogue.aliases.value(QStringLiteral("small")), catalogue.models.first().id);
+    QCOMPARE(loadNeuronConfig(folder + QStringLiteral("neuron.toml"), {}).port, 13131);
 }
 
 void TestCli::servesAndStops()

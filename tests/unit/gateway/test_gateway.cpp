@@ -152,6 +152,7 @@ private Q_SLOTS:
     void portInUse();
     void threadStartsAndStops();
     void stopLetsRunningRequestsFinish();
+    void dropsEverythingAtOnce();
 };
 
 void TestGateway::streamsVerbatim()
@@ -830,6 +831,39 @@ void TestGateway::stopLetsRunningRequestsFinish()
     QCOMPARE(stream.reply->failure(), HttpReply::Failure::None);
     QVERIFY(stream.bytes.endsWith("[DONE]\n\n"));
     QTRY_COMPARE(stopped.size(), 1);
+}
+
+void TestGateway::dropsEverythingAtOnce()
+{
+    FakeNeuron neuron;
+    neuron.addModel(QStringLiteral("m"), ModelStatus::Loaded);
+    neuron.addModel(QStringLiteral("slow"));
+    Response held;
+    Response heldLoad;
+    neuron.onCompletion = [&](const HttpRequest&, const Response& response) {
+        held = response;
+        response->beginEventStream();
+        response->write(chunk("one"));
+    };
+    neuron.onLoad = [&](const HttpRequest&, const Response& response) { heldLoad = response; };
+    Fleet fleet({&neuron});
+    QTRY_VERIFY(fleet.allOnline());
+    Stream stream(fleet.send("POST", chat, streamBody("m")));
+    QVERIFY(stream.waitFor("one"));
+    const std::unique_ptr<HttpReply> operation(fleet.send("POST", QStringLiteral("/api/models/slow/load")));
+    QTRY_VERIFY(heldLoad);
+    Stream waiting(fleet.send("POST", chat, streamBody("slow")));
+    Stream events(fleet.send("GET", QStringLiteral("/api/events")));
+    QVERIFY(events.waitFor("event: fleet"));
+    QVERIFY(waiting.waitFor(": "));
+    fleet.gateway.reset();
+    for (const Stream* each : {&stream, &waiting, &events}) {
+        QVERIFY(each->waitForEnd());
+        QVERIFY(!each->bytes.contains("[DONE]"));
+    }
+    QVERIFY(stream.reply->failure() != HttpReply::Failure::None);
+    QTRY_VERIFY(operation->isFinished());
+    QTRY_VERIFY(!held->isOpen()); // the node is told to stop
 }
 
 QTEST_GUILESS_MAIN(TestGateway)
