@@ -14,11 +14,11 @@ namespace cortex::engine {
 
 struct SafeTensor {
     std::string name;
-    std::string dtype;                 ///< as the file says: "F32", "BF16", …
+    std::string dtype; ///< as the file says: "F32", "BF16", …
     std::optional<kernels::Type> type; ///< nothing where we do not read that type
     std::vector<int64_t> shape;
-    size_t file = 0;                   ///< index of the shard
-    size_t offset = 0;                 ///< of its first byte, from the start of the shard
+    size_t file = 0; ///< index of the shard
+    size_t offset = 0; ///< of its first byte, from the start of the shard
     size_t bytes = 0;
 };
 
@@ -28,13 +28,18 @@ struct SafeTensor {
 class SafetensorsFiles {
 public:
     explicit SafetensorsFiles(const std::filesystem::path& directory);
+    /// One file by itself.
+    explicit SafetensorsFiles(std::shared_ptr<const MappedFile> file);
 
     const std::vector<SafeTensor>& tensors() const { return m_tensors; }
     const SafeTensor* findTensor(std::string_view name) const;
-    /// As GgufFile::weight.
+    /// As GgufFile::weight. A tensor that the file does not align to its element is copied.
     kernels::WeightSource weight(const SafeTensor& tensor) const;
 
 private:
+    void addFile(std::shared_ptr<const MappedFile> file);
+    void addShards(const std::filesystem::path& index);
+
     std::vector<std::shared_ptr<const MappedFile>> m_files;
     std::vector<SafeTensor> m_tensors;
     std::map<std::string, size_t, std::less<>> m_index;

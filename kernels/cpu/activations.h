@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cortex::kernels {
+
+/// 32 activations of one row, quantized: x[i] ≈ scale · codes[i], codes in −127 … 127.
+///
+/// Rows are processed in groups (see rowGroup). Within a group of T rows the blocks of equal column lie side by side,
+/// [columns / 32][T], so that a product walks its activations front to back. Dense weights read float32 activations
+/// instead, arranged likewise: [columns][T].
+struct ActivationBlock {
+    int8_t codes[32];
+    float scale;
+    float scaledSum; ///< scale · Σ codes: multiplies a weight block's minimum
+    int32_t negatedSums[2]; ///< −Σ codes of the first and the last sixteen: multiplies the zero point of unsigned codes
+};
+
+/// Rows of the next group when `remaining` are left: the largest power of two within both bounds.
+constexpr int rowGroup(int64_t remaining, int largest)
+{
+    int group = largest;
+    while (group > remaining)
+        group /= 2;
+    return group;
+}
+
+} // namespace cortex::kernels

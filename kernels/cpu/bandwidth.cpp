@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "kernels/cpu/memory.h"
+#include "kernels/cpu/threadpool.h"
+#include "kernels/device.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+
+namespace cortex::kernels {
+
+namespace {
+
+typedef uint64_t Words __attribute__((vector_size(64)));
+
+/// Reads every byte; the sum keeps the compiler from reading none.
+uint64_t sumWords(const std::byte* data, size_t bytes)
+{
+    Words sums[4] = {};
+    for (size_t at = 0; at + sizeof sums <= bytes; at += sizeof sums) {
+        Words words[4];
+        std::memcpy(words, data + at, sizeof words);
+        for (int i = 0; i < 4; ++i)
+            sums[i] += words[i];
+    }
+    const Words total = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    uint64_t result = 0;
+    for (int i = 0; i < 8; ++i)
+        result += total[i];
+    return result;
+}
+
+} // namespace
+
+double measureReadBandwidth(int threads, size_t bytes)
+{
+    const HostMemory memory(bytes);
+    ThreadPool pool(std::max(1, threads));
+    const int chunks = 16 * pool.size();
+    const size_t chunkBytes = bytes / size_t(chunks) / 4096 * 4096;
+    pool.run(chunks, [&](int chunk, int) { std::memset(memory.data() + size_t(chunk) * chunkBytes, 1, chunkBytes); });
+
+    using Clock = std::chrono::steady_clock;
+    double best = 0;
+    std::atomic<uint64_t> kept{0};
+    for (int pass = 0; pass < 4; ++pass) {
+        const Clock::time_point start = Clock::now();
+        pool.run(chunks, [&](int chunk, int) {
+            kept.fetch_add(sumWords(memory.data() + size_t(chunk) * chunkBytes, chunkBytes), std::memory_order_relaxed);
+        });
+        const std::chrono::duration<double> elapsed = Clock::now() - start;
+        best = std::max(best, double(chunkBytes) * chunks / elapsed.count());
+    }
+    return best;
+}
+
+} // namespace cortex::kernels

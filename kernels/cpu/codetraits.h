@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "kernels/types.h"
+
+namespace cortex::kernels {
+
+/// How the packed codes of a block type become numbers; see packing.h.
+struct CodeTraits {
+    int bits; ///< of a code
+    int zeroShift; ///< codes stand for code − 2^zeroShift; −1: no zero point
+    bool minimums; ///< value = scale · code + minimum
+    bool superBlocks; ///< scales are bytes times a float16 per 256 columns
+    bool halfScales; ///< a scale per sixteen columns
+    int quantBytes; ///< per row and block of 32 columns, in the tile's first part
+    int scaleBytes; ///< per row and (super-)block, in the tile's second part
+};
+
+constexpr CodeTraits codeTraits(Type type)
+{
+    switch (type) {
+    case Type::Q4_0:
+        return {4, 3, false, false, false, 16, 2};
+    case Type::Q4_1:
+        return {4, -1, true, false, false, 16, 4};
+    case Type::Q5_0:
+        return {5, 4, false, false, false, 20, 2};
+    case Type::Q5_1:
+        return {5, -1, true, false, false, 20, 4};
+    case Type::Q8_0:
+        return {8, -1, false, false, false, 32, 2};
+    case Type::Q4_K:
+        return {4, -1, true, true, false, 16, 20};
+    case Type::Q5_K:
+        return {5, -1, true, true, false, 20, 20};
+    case Type::Q6_K:
+        return {6, 5, false, true, true, 24, 18};
+    default:
+        return {};
+    }
+}
+
+} // namespace cortex::kernels

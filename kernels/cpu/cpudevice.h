@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "kernels/cpu/cpubatch.h"
+#include "kernels/cpu/cpukvpool.h"
+#include "kernels/cpu/cpuweight.h"
+#include "kernels/cpu/memory.h"
+#include "kernels/cpu/path.h"
+#include "kernels/cpu/threadpool.h"
+#include "kernels/device.h"
+
+#include <vector>
+
+namespace cortex::kernels {
+
+/// The CPU side. Operations run at once, on the caller and the pool's workers, and have finished on return.
+/// cpudevice.cpp: memory and loading; linear.cpp: products; heads.cpp: heads and attention; rows.cpp: the rest.
+class CpuDevice final : public Device {
+public:
+    CpuDevice(int threads, const CpuPath& path);
+
+    const DeviceInfo& info() const override { return m_info; }
+    size_t freeBytes() const override { return freeHostBytes(); }
+
+    std::unique_ptr<Buffer> allocate(size_t bytes) override;
+    size_t weightBytes(Type type, int64_t rows, int64_t columns, WeightUse use) const override;
+    WeightPtr loadWeight(const WeightSource& source, WeightUse use) override;
+    size_t kvPoolBytes(const KvLayout& layout) const override;
+    std::unique_ptr<KvPool> createKvPool(const KvLayout& layout) override;
+    std::unique_ptr<Batch> createBatch(const BatchLimits& limits) override;
+    size_t workspaceBytes(const WorkspaceLimits& limits) const override;
+    void reserveWorkspace(const WorkspaceLimits& limits) override;
+    void upload(const Tensor& destination, const void* source) override;
+    void download(void* destination, const Tensor& source) override;
+    void synchronize() override { }
+
+    void embed(const Tensor& out, const Weight& table, const Batch& batch, float scale) override;
+    void linear(const LinearInput& input, std::span<const LinearOutput> outputs) override;
+    void gatedLinear(const LinearInput& input, const Weight& gate, const Weight& up, Activation activation,
+                     const Tensor& out) override;
+    void rmsNorm(const Tensor& out, const Tensor& x, const Weight& weight, float epsilon) override;
+    void add(const Tensor& x, const Tensor& y) override;
+    void prepareHeads(const Tensor& q, const Tensor& k, const Tensor& v, const HeadPreparation& preparation,
+                      KvPool& pool, int layer, const Batch& batch) override;
+    void attention(const Tensor& out, const Tensor& q, const KvPool& pool, int layer, const AttentionOptions& options,
+                   const Batch& batch) override;
+    void gatherOutputs(const Tensor& out, const Tensor& x, const Batch& batch) override;
+
+private:
+    /// A layer input as the products read it; see ActivationBlock for the arrangement.
+    struct Activations {
+        ActivationBlock* quantized = nullptr;
+        float* dense = nullptr;
+        int64_t columns = 0;
+
+        const void* group(Type type, int64_t firstRow) const;
+    };
+    /// One worker's part of the workspace.
+    struct Scratch {
+        float* row = nullptr;
+        Activations single; ///< of an operation on one row, which every worker prepares for itself
+        float* attention = nullptr;
+        uint64_t preparedFor = 0; ///< the m_operation that `single` belongs to
+    };
+
+    Activations prepareRows(const LinearInput& input, bool quantized, bool dense);
+    void prepareGroups(const LinearInput& input, int64_t firstRow, int64_t rows, const Activations& out,
+                       float* scratch);
+    Activations prepareSingle(const LinearInput& input, bool quantized, bool dense, int worker);
+    template <class Consume>
+    void forTiles(const LinearInput& input, bool quantized, bool dense, int64_t tiles, int64_t tileBytes,
+                  const Consume& consume);
+
+    const CpuPath& m_path;
+    ThreadPool m_pool;
+    DeviceInfo m_info;
+    HostMemory m_workspace;
+    WorkspaceLimits m_limits;
+    Activations m_activations;
+    std::vector<Scratch> m_scratch; ///< per worker
+    uint64_t m_operation = 0;
+};
+
+/// The first element of a float32 tensor of this device.
+inline float* floats(const Tensor& tensor)
+{
+    return reinterpret_cast<float*>(static_cast<const CpuBuffer*>(tensor.buffer)->data() + tensor.offset);
+}
+
+/// Elements between rows of a matrix; a single row has none to step over.
+inline int64_t rowStride(const Tensor& tensor)
+{
+    return tensor.rank < 2 ? tensor.columns() : tensor.strides[size_t(tensor.rank - 2)];
+}
+
+inline const CpuWeight& cpu(const Weight& weight)
+{
+    return static_cast<const CpuWeight&>(weight);
+}
+
+inline const CpuBatch& cpu(const Batch& batch)
+{
+    return static_cast<const CpuBatch&>(batch);
+}
+
+} // namespace cortex::kernels

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "kernels/cpu/activations.h"
+#include "kernels/device.h"
+
+namespace cortex::kernels {
+
+/// Attention of up to `maxVectors` query vectors that share one KV head of one sequence.
+struct AttentionTask {
+    static constexpr int maxVectors = 32;
+    static constexpr int chunk = 64; ///< positions per step of the online softmax, always counted from position 0
+
+    const std::byte* cache = nullptr; ///< this layer and KV head, block 0 (see CpuKvPool for the arrangement)
+    size_t blockStride = 0; ///< bytes from one block to the next
+    size_t valueOffset = 0; ///< bytes from a block's keys to its values
+    const int32_t* blockTable = nullptr;
+    int blockTokens = 0;
+    int keyStride = 0; ///< elements from one dimension of the keys to the next
+    int valueStride = 0; ///< elements from one position of the values to the next
+    int headDim = 0;
+    float scale = 0;
+    int window = 0;
+
+    int vectors = 0;
+    const float* queries[maxVectors];
+    float* outs[maxVectors];
+    int positions[maxVectors]; ///< ascending
+
+    float* scratch = nullptr; ///< attentionScratch(headDim) floats
+};
+
+/// Head dimensions are padded to this many elements wherever the kernels walk them in whole vectors.
+constexpr int headPadding = 16;
+
+constexpr int64_t paddedHead(int64_t headDim)
+{
+    return (headDim + headPadding - 1) / headPadding * headPadding;
+}
+
+constexpr int64_t attentionScratch(int64_t headDim)
+{
+    // Queries and sums per vector, scores per vector and position.
+    return AttentionTask::maxVectors * (2 * paddedHead(headDim) + AttentionTask::chunk);
+}
+
+/// The innermost loops of one instruction set. Everything above (splitting, scratch, shapes) is written once and calls
+/// through this table. Results of a row never depend on the rows beside it: each sum has one order of its own.
+struct CpuPath {
+    std::string_view name;
+    int tileRows; ///< weight rows interleaved in a tile, one per vector lane
+    int largestGroup; ///< rows of activations per product, a power of two
+
+    /// sums [T, tileRows] = tile · activationsᵀ for a group of T = 2^log2 rows; see packing.h for the tile.
+    using Product = void (*)(const std::byte* tile, int64_t columns, const void* activations, float* sums);
+    Product (*product)(Type type, int log2Rows);
+
+    /// Writes columns / 32 blocks, `stride` blocks apart.
+    void (*quantize)(ActivationBlock* blocks, int stride, const float* x, int64_t columns);
+    /// out = x · rsqrt(mean(x²) + epsilon) · weight. out may be x.
+    void (*normalize)(float* out, const float* x, const float* weight, int64_t columns, float epsilon);
+    /// x += y.
+    void (*add)(float* x, const float* y, int64_t count);
+    /// out = activation(gate) · up. out may be either.
+    void (*gate)(Activation activation, float* out, const float* gate, const float* up, int64_t count);
+    /// Runs a task against a cache of this type.
+    void (*attend)(Type cacheType, const AttentionTask& task);
+};
+
+/// The path of that name where this machine can run it, else null.
+const CpuPath* findCpuPath(std::string_view name);
+
+const CpuPath& portablePath();
+#if defined(__x86_64__)
+const CpuPath& avx2Path();
+const CpuPath& avx512Path();
+const CpuPath& avx512VnniPath();
+#endif
+
+} // namespace cortex::kernels

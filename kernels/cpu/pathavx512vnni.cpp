@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "kernels/cpu/pathtable.h"
+#include "kernels/cpu/vectoravx512.h"
+
+namespace cortex::kernels {
+
+namespace {
+
+/// AVX-512 with the VNNI dot product of unsigned by signed bytes.
+struct VectorAvx512Vnni : VectorAvx512 {
+    static constexpr bool unsignedDot = true;
+
+    static I dotUnsigned(I sum, B w, const int8_t* a) { return _mm512_dpbusd_epi32(sum, w, repeat(a)); }
+    static B flipSigns(B v) { return _mm512_xor_si512(v, bytes(0x80)); }
+};
+
+} // namespace
+
+const CpuPath& avx512VnniPath()
+{
+    static constexpr CpuPath path = pathOf<VectorAvx512Vnni>("avx512-vnni");
+    return path;
+}
+
+} // namespace cortex::kernels

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "kernels/cpu/activations.h"
+#include "kernels/cpu/codetraits.h"
+#include "kernels/types.h"
+
+#include <cstddef>
+
+// Products of one weight tile with a group of activation rows, for any vector type V. Included by the path*.cpp files
+// only, each compiled for its own instruction set; hence the unnamed namespaces: no function of one may be linked into
+// another.
+
+#if defined(__clang__)
+#define CORTEX_UNROLL _Pragma("unroll")
+#else
+#define CORTEX_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace cortex::kernels {
+namespace {
+
+/// Shifts fields of `bits` bits at 2^… so that field `index` lands on bit 4, and masks the rest away.
+template <class V, int bits, int index>
+typename V::B highField(typename V::B fields)
+{
+    constexpr int shift = bits * index - 4;
+    constexpr uint8_t mask = uint8_t(((1 << bits) - 1) << 4);
+    if constexpr (shift > 0)
+        return V::both(V::template shiftRight<shift>(fields), V::bytes(mask));
+    else if constexpr (shift < 0)
+        return V::both(V::template shiftLeft<-shift>(fields), V::bytes(mask));
+    else
+        return V::both(fields, V::bytes(mask));
+}
+
+/// The 32 codes of every row of a tile, in eight registers: register j holds columns 4j … 4j + 3 of row r in bytes
+/// 4r … 4r + 3.
+template <class V, int bits>
+struct Codes {
+    typename V::B w[8];
+
+    explicit Codes(const uint8_t* quants)
+    {
+        constexpr int bytes = 4 * V::lanes;
+        if constexpr (bits == 8) {
+            CORTEX_UNROLL
+            for (int j = 0; j < 8; ++j) {
+                w[j] = V::loadBytes(quants + j * bytes);
+                if constexpr (V::unsignedDot) // code + 128, undone by zeroPoint
+                    w[j] = V::flipSigns(w[j]);
+            }
+        } else {
+            const typename V::B nibble = V::bytes(15);
+            CORTEX_UNROLL
+            for (int j = 0; j < 4; ++j) {
+                const typename V::B packed = V::loadBytes(quants + j * bytes);
+                w[j] = V::both(packed, nibble);
+                w[j + 4] = V::both(V::template shiftRight<4>(packed), nibble);
+            }
+            if constexpr (bits == 5) {
+                const typename V::B high = V::loadBytes(quants + 4 * bytes);
+                addHigh<1, 0, 8>(high, w);
+            } else if constexpr (bits == 6) {
+                addHigh<2, 0, 4>(V::loadBytes(quants + 4 * bytes), w);
+                addHigh<2, 0, 4>(V::loadBytes(quants + 5 * bytes), w + 4);
+            }
+        }
+    }
+
+private:
+    template <int fieldBits, int index, int count>
+    static void addHigh(typename V::B fields, typename V::B* out)
+    {
+        if constexpr (index < count) {
+            out[index] = V::either(out[index], highField<V, fieldBits, index>(fields));
+            addHigh<fieldBits, index + 1, count>(fields, out);
+        }
+    }
+};
+
+/// Integer dot products of sixteen columns: start + Σ w · a per row.
+template <class V, int bits>
+typename V::I dot16(const typename V::B* w, const int8_t* a, typename V::I start)
+{
+    if constexpr (V::unsignedDot) {
+        CORTEX_UNROLL
+        for (int j = 0; j < 4; ++j)
+            start = V::dotUnsigned(start, w[j], a + 4 * j);
+        return start;
+    } else if constexpr (bits == 8) {
+        CORTEX_UNROLL
+        for (int j = 0; j < 4; ++j)
+            start = V::addInt(start, V::widen(V::pairsSigned(w[j], a + 4 * j)));
+        return start;
+    } else {
+        // Pair sums reach 2 · 127 · (2^bits − 1): four of them fit int16 up to five bits, two of them at six.
+        typename V::S low = V::addPairs(V::pairsUnsigned(w[0], a), V::pairsUnsigned(w[1], a + 4));
+        const typename V::S high = V::addPairs(V::pairsUnsigned(w[2], a + 8), V::pairsUnsigned(w[3], a + 12));
+        if constexpr (bits <= 5)
+            return V::addInt(start, V::widen(V::addPairs(low, high)));
+        else
+            return V::addInt(start, V::addInt(V::widen(low), V::widen(high)));
+    }
+}
+
+/// Walks the scales of a tile, block by block.
+template <class V, Type type>
+class Scales {
+public:
+    static constexpr CodeTraits code = codeTraits(type);
+    using F = typename V::F;
+
+    explicit Scales(const uint8_t* source)
+        : m_source(source)
+    {
+    }
+
+    F scale, secondScale, minimum;
+
+    void next(int64_t block)
+    {
+        constexpr int rows = V::lanes;
+        if constexpr (!code.superBlocks) {
+            scale = half(0);
+            if constexpr (code.minimums)
+                minimum = half(2 * rows);
+            m_source += code.scaleBytes * rows;
+        } else {
+            if (block % 8 == 0) {
+                m_scale = half(0);
+                if constexpr (code.minimums) // stands for scale · code − minimum
+                    m_minimum = V::sub(V::set(0), half(2 * rows));
+                m_source += (code.minimums ? 4 : 2) * rows;
+            }
+            if constexpr (code.halfScales) {
+                scale = V::mul(m_scale, V::fromSigned8(m_source));
+                secondScale = V::mul(m_scale, V::fromSigned8(m_source + rows));
+            } else {
+                scale = V::mul(m_scale, V::fromUnsigned8(m_source));
+                minimum = V::mul(m_minimum, V::fromUnsigned8(m_source + rows));
+            }
+            m_source += 2 * rows;
+        }
+    }
+
+private:
+    F half(int offset) const { return V::fromHalf(reinterpret_cast<const uint16_t*>(m_source + offset)); }
+
+    const uint8_t* m_source;
+    F m_scale, m_minimum;
+};
+
+/// Starting value of an integer dot product: minus the zero point times the sum of the activations.
+template <class V, Type type>
+typename V::I zeroPoint(int32_t negatedSum)
+{
+    constexpr int shift = type == Type::Q8_0 && V::unsignedDot ? 7 : codeTraits(type).zeroShift;
+    if constexpr (shift < 0)
+        return V::setInt(0);
+    else
+        return V::setInt(negatedSum * (1 << shift));
+}
+
+template <class V, Type type, int rows>
+void quantizedProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
+{
+    constexpr CodeTraits code = codeTraits(type);
+    using F = typename V::F;
+    const int64_t blocks = columns / 32;
+    const auto* quants = reinterpret_cast<const uint8_t*>(tile);
+    Scales<V, type> scales(quants + blocks * code.quantBytes * V::lanes);
+    const auto* a = static_cast<const ActivationBlock*>(activations);
+    F total[rows];
+    CORTEX_UNROLL
+    for (int t = 0; t < rows; ++t)
+        total[t] = V::set(0);
+    for (int64_t block = 0; block < blocks; ++block) {
+        const Codes<V, code.bits> codes(quants);
+        quants += code.quantBytes * V::lanes;
+        scales.next(block);
+        CORTEX_UNROLL
+        for (int t = 0; t < rows; ++t, ++a) {
+            const auto first = dot16<V, code.bits>(codes.w, a->codes, zeroPoint<V, type>(a->negatedSums[0]));
+            const auto second = dot16<V, code.bits>(codes.w + 4, a->codes + 16, zeroPoint<V, type>(a->negatedSums[1]));
+            F product;
+            if constexpr (code.halfScales)
+                product = V::fma(V::toFloat(second), scales.secondScale, V::mul(V::toFloat(first), scales.scale));
+            else
+                product = V::mul(V::toFloat(V::addInt(first, second)), scales.scale);
+            total[t] = V::fma(product, V::set(a->scale), total[t]);
+            if constexpr (code.minimums)
+                total[t] = V::fma(scales.minimum, V::set(a->scaledSum), total[t]);
+        }
+    }
+    CORTEX_UNROLL
+    for (int t = 0; t < rows; ++t)
+        V::store(sums + t * V::lanes, total[t]);
+}
+
+template <class V, Type type>
+typename V::F loadDense(const std::byte* source)
+{
+    if constexpr (type == Type::F16)
+        return V::fromHalf(reinterpret_cast<const uint16_t*>(source));
+    else if constexpr (type == Type::BF16)
+        return V::fromBfloat(reinterpret_cast<const uint16_t*>(source));
+    else
+        return V::load(reinterpret_cast<const float*>(source));
+}
+
+/// Two sums per row, of even and odd columns, so that a single row is not bound by the latency of one chain.
+template <class V, Type type, int rows>
+void denseProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
+{
+    using F = typename V::F;
+    constexpr int stride = (type == Type::F32 ? 4 : 2) * V::lanes;
+    const auto* a = static_cast<const float*>(activations);
+    F even[rows], odd[rows];
+    CORTEX_UNROLL
+    for (int t = 0; t < rows; ++t)
+        even[t] = odd[t] = V::set(0);
+    int64_t column = 0;
+    for (; column + 2 <= columns; column += 2, tile += 2 * stride, a += 2 * rows) {
+        const F first = loadDense<V, type>(tile);
+        const F second = loadDense<V, type>(tile + stride);
+        CORTEX_UNROLL
+        for (int t = 0; t < rows; ++t) {
+            even[t] = V::fma(first, V::set(a[t]), even[t]);
+            odd[t] = V::fma(second, V::set(a[rows + t]), odd[t]);
+        }
+    }
+    if (column < columns) {
+        const F last = loadDense<V, type>(tile);
+        CORTEX_UNROLL
+        for (int t = 0; t < rows; ++t)
+            even[t] = V::fma(last, V::set(a[t]), even[t]);
+    }
+    CORTEX_UNROLL
+    for (int t = 0; t < rows; ++t)
+        V::store(sums + t * V::lanes, V::add(even[t], odd[t]));
+}
+
+} // namespace
+} // namespace cortex::kernels

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "kernels/cpu/activations.h"
+#include "kernels/device.h"
+
+// Operations on single rows of activations, for any vector type V. Included by the path*.cpp files only; see
+// products.h.
+
+namespace cortex::kernels {
+namespace {
+
+/// e^x within two units in the last place; 0 below −87, exactly 1 at 0. Cody and Waite's reduction by ln 2 in two
+/// parts, then a polynomial of degree six on |r| ≤ ln 2 / 2.
+template <class V>
+typename V::F exponential(typename V::F x)
+{
+    using F = typename V::F;
+    const F clamped = V::min(V::max(x, V::set(-87.3f)), V::set(88.3f));
+    const F n = V::round(V::mul(clamped, V::set(1.44269504f)));
+    F r = V::fma(n, V::set(-0.693359375f), clamped);
+    r = V::fma(n, V::set(2.12194440e-4f), r);
+    F p = V::set(1.0f / 720);
+    p = V::fma(p, r, V::set(1.0f / 120));
+    p = V::fma(p, r, V::set(1.0f / 24));
+    p = V::fma(p, r, V::set(1.0f / 6));
+    p = V::fma(p, r, V::set(0.5f));
+    p = V::fma(p, r, V::set(1.0f));
+    p = V::fma(p, r, V::set(1.0f));
+    return V::zeroBelow(V::mul(p, V::power2(n)), x, -87.3f);
+}
+
+/// Applies `kernel` to whole vectors of `count` elements and, through a padded copy, to the rest.
+template <class V, class Kernel>
+void forEachVector(float* out, const float* x, const float* y, int64_t count, Kernel kernel)
+{
+    int64_t i = 0;
+    for (; i + V::lanes <= count; i += V::lanes)
+        V::store(out + i, kernel(V::load(x + i), V::load(y + i)));
+    if (i == count)
+        return;
+    float a[V::lanes] = {}, b[V::lanes] = {};
+    for (int64_t k = i; k < count; ++k) {
+        a[k - i] = x[k];
+        b[k - i] = y[k];
+    }
+    V::store(a, kernel(V::load(a), V::load(b)));
+    for (int64_t k = i; k < count; ++k)
+        out[k] = a[k - i];
+}
+
+template <class V>
+void addRows(float* x, const float* y, int64_t count)
+{
+    forEachVector<V>(x, x, y, count, [](typename V::F a, typename V::F b) { return V::add(a, b); });
+}
+
+template <class V>
+void gateRows(Activation activation, float* out, const float* gate, const float* up, int64_t count)
+{
+    using F = typename V::F;
+    // Both are x · sigmoid(z): SiLU with z = x, tanh-GELU with z = 2 √(2/π) (x + 0.044715 x³).
+    const auto gated = [](F x, F z, F u) {
+        const F one = V::set(1);
+        return V::mul(V::div(x, V::add(one, exponential<V>(V::sub(V::set(0), z)))), u);
+    };
+    if (activation == Activation::Silu) {
+        forEachVector<V>(out, gate, up, count, [&](F x, F u) { return gated(x, x, u); });
+    } else {
+        forEachVector<V>(out, gate, up, count, [&](F x, F u) {
+            const F cubic = V::fma(V::mul(V::mul(x, x), x), V::set(0.044715f), x);
+            return gated(x, V::mul(cubic, V::set(1.5957691216f)), u);
+        });
+    }
+}
+
+template <class V>
+void normalizeRow(float* out, const float* x, const float* weight, int64_t columns, float epsilon)
+{
+    using F = typename V::F;
+    F even = V::set(0), odd = V::set(0);
+    int64_t i = 0;
+    for (; i + 2 * V::lanes <= columns; i += 2 * V::lanes) {
+        const F a = V::load(x + i), b = V::load(x + i + V::lanes);
+        even = V::fma(a, a, even);
+        odd = V::fma(b, b, odd);
+    }
+    float sum = V::sum(V::add(even, odd));
+    for (; i < columns; ++i)
+        sum += x[i] * x[i];
+    const F factor = V::set(1.0f / __builtin_sqrtf(sum / float(columns) + epsilon));
+    forEachVector<V>(out, x, weight, columns, [factor](F a, F w) { return V::mul(V::mul(a, factor), w); });
+}
+
+template <class V>
+void quantizeRow(ActivationBlock* blocks, int stride, const float* x, int64_t columns)
+{
+    using F = typename V::F;
+    constexpr int vectors = 32 / V::lanes;
+    for (int64_t column = 0; column < columns; column += 32, x += 32, blocks += stride) {
+        F largest = V::abs(V::load(x));
+        for (int i = 1; i < vectors; ++i)
+            largest = V::max(largest, V::abs(V::load(x + i * V::lanes)));
+        const float magnitude = V::largest(largest);
+        const F inverse = V::set(magnitude > 0 ? 127.0f / magnitude : 0.0f);
+        int32_t sums[2];
+        for (int h = 0; h < 2; ++h) {
+            typename V::I sum = V::setInt(0);
+            for (int i = h * vectors / 2; i < (h + 1) * vectors / 2; ++i)
+                sum = V::addInt(
+                    sum, V::storeCodes(blocks->codes + i * V::lanes, V::mul(V::load(x + i * V::lanes), inverse)));
+            sums[h] = V::sumInt(sum);
+            blocks->negatedSums[h] = -sums[h];
+        }
+        blocks->scale = magnitude / 127.0f;
+        blocks->scaledSum = blocks->scale * float(sums[0] + sums[1]);
+    }
+}
+
+} // namespace
+} // namespace cortex::kernels

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace cortex::kernels {
+
+/// Threads that stay, for fork-join work of microseconds. The caller of run() is worker 0; workers 1 … size − 1 spin
+/// for a bounded time after the last job and then sleep. Chunks are claimed one by one, so a worker whose core is taken
+/// away by another process delays a job by the one chunk that it holds, and one that never woke up not at all.
+class ThreadPool {
+public:
+    static constexpr int maxChunks = 0xffff;
+
+    explicit ThreadPool(int workers);
+    ~ThreadPool();
+    ThreadPool(const ThreadPool&) = delete;
+    ThreadPool& operator=(const ThreadPool&) = delete;
+
+    int size() const { return int(m_threads.size()) + 1; }
+
+    /// Calls function(chunk, worker) once for every chunk in 0 … chunks − 1 and returns when all have returned. Not to
+    /// be called from within itself, nor by two threads at once. `function` does not throw.
+    template <class Function>
+    void run(int chunks, Function&& function)
+    {
+        using Callable = std::remove_reference_t<Function>;
+        if (chunks <= 1 || m_threads.empty()) {
+            for (int chunk = 0; chunk < chunks; ++chunk)
+                function(chunk, 0);
+            return;
+        }
+        const auto invoke = [](void* context, int chunk, int worker) {
+            (*static_cast<Callable*>(context))(chunk, worker);
+        };
+        runJob(chunks, invoke, const_cast<void*>(static_cast<const void*>(std::addressof(function))));
+    }
+
+    /// Calls function(index, worker) once for every index in 0 … count − 1, `grain` or more neighbours per chunk; on
+    /// the caller alone where that makes but one chunk.
+    template <class Function>
+    void forEach(int64_t count, int64_t grain, Function&& function)
+    {
+        const int64_t most = (count + grain - 1) / grain;
+        const int chunks = int(most < maxChunks ? most : maxChunks);
+        run(chunks, [&](int chunk, int worker) {
+            for (int64_t i = count * chunk / chunks; i < count * (chunk + 1) / chunks; ++i)
+                function(int(i), worker);
+        });
+    }
+
+private:
+    using Invoke = void (*)(void* context, int chunk, int worker);
+
+    void runJob(int chunks, Invoke invoke, void* context);
+    void work(int worker);
+    bool claimAndRun(int worker);
+    void waitForJob();
+
+    // The ticket is job number (32 bits), next chunk (16), chunks (16). A claim increments `next chunk` by compare and
+    // swap; that it succeeds proves the job still open, hence m_invoke and m_context to be its own.
+    alignas(64) std::atomic<uint64_t> m_ticket{0};
+    std::atomic<Invoke> m_invoke{nullptr};
+    std::atomic<void*> m_context{nullptr};
+    alignas(64) std::atomic<int32_t> m_remaining{0}; ///< chunks of the job that have not returned
+    std::atomic<bool> m_callerSleeps{false};
+    alignas(64) std::atomic<int32_t> m_sleepers{0};
+    std::atomic<int32_t> m_wakeups{0}; ///< what sleepers wait on
+    std::atomic<bool> m_stop{false};
+    std::vector<std::thread> m_threads;
+};
+
+} // namespace cortex::kernels

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace cortex::kernels {
+namespace {
+
+/// Four lanes in the vector extension that GCC and Clang share; compiles to SSE2, NEON or plain code. Documents the
+/// interface of all vector types:
+///   F float lanes, I int32 lanes, B 4 · lanes bytes, S 2 · lanes int16.
+struct VectorPortable {
+    static constexpr int lanes = 4;
+    static constexpr int largestGroup = 4;
+    static constexpr bool unsignedDot = false; ///< dotUnsigned exists
+
+    typedef float F __attribute__((vector_size(16)));
+    typedef int32_t I __attribute__((vector_size(16)));
+    typedef uint32_t U __attribute__((vector_size(16)));
+    typedef uint16_t B __attribute__((vector_size(16)));
+    typedef int16_t S __attribute__((vector_size(16)));
+
+    static F set(float x) { return F{x, x, x, x}; }
+    static F load(const float* p)
+    {
+        F v;
+        std::memcpy(&v, p, sizeof v);
+        return v;
+    }
+    static void store(float* p, F v) { std::memcpy(p, &v, sizeof v); }
+    static F add(F a, F b) { return a + b; }
+    static F sub(F a, F b) { return a - b; }
+    static F mul(F a, F b) { return a * b; }
+    static F div(F a, F b) { return a / b; }
+    static F max(F a, F b) { return a > b ? a : b; }
+    static F min(F a, F b) { return a < b ? a : b; }
+    static F abs(F a) { return F(U(a) & 0x7fffffffu); }
+    /// a · b + c, rounded once where the machine does that fast.
+    static F fma(F a, F b, F c)
+    {
+#if defined(__FP_FAST_FMAF)
+        return F{__builtin_fmaf(a[0], b[0], c[0]), __builtin_fmaf(a[1], b[1], c[1]), __builtin_fmaf(a[2], b[2], c[2]),
+                 __builtin_fmaf(a[3], b[3], c[3])};
+#else
+        return a * b + c;
+#endif
+    }
+    /// v where x ≥ limit, else 0.
+    static F zeroBelow(F v, F x, float limit)
+    {
+        return F(I(v) & I(x >= set(limit)));
+    }
+    /// To the nearest integer, halves to even; |x| < 2^22.
+    static F round(F x)
+    {
+        const F magic = set(12582912.0f);
+        return (x + magic) - magic;
+    }
+    /// 2^n for integral n in −126 … 127.
+    static F power2(F n)
+    {
+        return F((__builtin_convertvector(n, I) + 127) << 23);
+    }
+    static float sum(F v)
+    {
+        return (v[0] + v[2]) + (v[1] + v[3]);
+    }
+    static float largest(F v)
+    {
+        const float a = v[0] > v[1] ? v[0] : v[1];
+        const float b = v[2] > v[3] ? v[2] : v[3];
+        return a > b ? a : b;
+    }
+
+    static F fromHalf(const uint16_t* p)
+    {
+        const U bits{p[0], p[1], p[2], p[3]};
+        const U magnitude = (bits & 0x7fffu) << 13;
+        const U special = U(magnitude >= U(set(0)) + 0x0f800000u) & 0x7f800000u;
+        const U scaled = U(F(magnitude) * set(0x1p112f));
+        return F(scaled | special | (bits & 0x8000u) << 16);
+    }
+    static F fromBfloat(const uint16_t* p)
+    {
+        return F(U{p[0], p[1], p[2], p[3]} << 16);
+    }
+    static F fromUnsigned8(const uint8_t* p)
+    {
+        return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
+    }
+    static F fromSigned8(const uint8_t* p)
+    {
+        return F{float(int8_t(p[0])), float(int8_t(p[1])), float(int8_t(p[2])), float(int8_t(p[3]))};
+    }
+
+    static I setInt(int32_t x)
+    {
+        return I{x, x, x, x};
+    }
+    static I addInt(I a, I b)
+    {
+        return a + b;
+    }
+    static F toFloat(I v)
+    {
+        return __builtin_convertvector(v, F);
+    }
+    /// Rounds to int8 (the values are within range); returns the lanes as integers.
+    static I storeCodes(int8_t* p, F v)
+    {
+        const I n = __builtin_convertvector(round(v), I);
+        for (int i = 0; i < lanes; ++i)
+            p[i] = int8_t(n[i]);
+        return n;
+    }
+    static int32_t sumInt(I v)
+    {
+        return v[0] + v[1] + v[2] + v[3];
+    }
+
+    static B loadBytes(const uint8_t* p)
+    {
+        B v;
+        std::memcpy(&v, p, sizeof v);
+        return v;
+    }
+    static B bytes(uint8_t x)
+    {
+        return B{} + uint16_t(x * 0x101);
+    }
+    static B both(B a, B b)
+    {
+        return a & b;
+    }
+    static B either(B a, B b)
+    {
+        return a | b;
+    }
+    /// Shift pairs of bytes; callers mask what crosses over.
+    template <int n>
+    static B shiftRight(B v)
+    {
+        return v >> n;
+    }
+    template <int n>
+    static B shiftLeft(B v)
+    {
+        return v << n;
+    }
+
+    /// Sums of neighbouring products: int16 lane i = w[2i] · a[2i] + w[2i + 1] · a[2i + 1], a being four codes
+    /// repeated.
+    static S pairsUnsigned(B w, const int8_t* a)
+    {
+        const S x = repeat(a);
+        return S(w & 0xff) * even(x) + S(w >> 8) * odd(x);
+    }
+    static S pairsSigned(B w, const int8_t* a)
+    {
+        const S x = repeat(a);
+        return even(S(w)) * even(x) + odd(S(w)) * odd(x);
+    }
+    static S addPairs(S a, S b)
+    {
+        return a + b;
+    }
+    /// Adds neighbouring int16 lanes.
+    static I widen(S s)
+    {
+        return (I(s) << 16 >> 16) + (I(s) >> 16);
+    }
+
+private:
+    static S repeat(const int8_t* a)
+    {
+        int32_t four;
+        std::memcpy(&four, a, 4);
+        return S(setInt(four));
+    }
+    static S even(S x)
+    {
+        return S(B(x) << 8) >> 8;
+    }
+    static S odd(S x)
+    {
+        return x >> 8;
+    }
+};
+
+} // namespace
+} // namespace cortex::kernels

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "neuron/engine/cli/command.h"
+#include "neuron/engine/cli/interrupt.h"
+#include "neuron/engine/cli/session.h"
+
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+
+namespace cortex::engine::cli {
+
+namespace {
+
+struct BenchOptions {
+    std::string model;
+    int promptTokens = 512;
+    int newTokens = 128;
+    int threads = 0;
+    int repeat = 5;
+    std::string instructions;
+    bool json = false;
+};
+
+double median(std::vector<double> values)
+{
+    if (values.empty())
+        return 0;
+    std::sort(values.begin(), values.end());
+    const size_t middle = values.size() / 2;
+    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+/// Any tokens do: the work does not depend on them.
+std::vector<int32_t> someTokens(int count, int vocabulary)
+{
+    std::vector<int32_t> tokens;
+    uint64_t state = 1;
+    for (int i = 0; i < count; ++i) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        tokens.push_back(int32_t((state >> 33) % uint64_t(vocabulary)));
+    }
+    return tokens;
+}
+
+SequenceTimings measure(Engine& engine, int promptTokens, int newTokens)
+{
+    SequenceRequest request;
+    request.prompt = someTokens(promptTokens, engine.info().vocabularySize);
+    request.maxTokens = newTokens;
+    request.sampling.temperature = 0;
+    request.ignoreEos = true;
+    const Generation generation = generate(engine, std::move(request));
+    if (generation.result.reason == FinishReason::Cancelled)
+        throw Error(ErrorKind::Cancelled, "interrupted");
+    if (generation.result.reason != FinishReason::Length)
+        throw Error(ErrorKind::Internal, "the run ended early: " + generation.result.error);
+    return generation.result.timings;
+}
+
+int run(const BenchOptions& options)
+{
+    using Clock = std::chrono::steady_clock;
+    const auto begin = Clock::now();
+    LoadOptions load;
+    load.threads = options.threads;
+    load.instructions = options.instructions;
+    load.maxSequences = 1;
+    load.contextTokens = std::max(options.promptTokens + 1, options.newTokens + 2);
+    load.stepTokens = std::max(512, std::min(options.promptTokens, 2048));
+    load.text = false;
+    const auto engine = loadEngine(load, options.model);
+    const double loadSeconds = std::chrono::duration<double>(Clock::now() - begin).count();
+
+    // A prompt alone, then generation from an empty context: one token of prompt, and n intervals between n + 1 tokens.
+    std::vector<double> prefill, decode, ceiling;
+    measure(*engine, std::max(1, options.promptTokens), 2); // warms caches and page tables
+    for (int round = 0; round < options.repeat; ++round) {
+        if (options.promptTokens > 0)
+            prefill.push_back(options.promptTokens / measure(*engine, options.promptTokens, 1).prefill);
+        if (options.newTokens > 0)
+            decode.push_back(options.newTokens / measure(*engine, 1, options.newTokens + 1).decode);
+        ceiling.push_back(kernels::measureReadBandwidth(engine->device().threads));
+    }
+
+    const double bytes = double(engine->info().weightBytesPerToken);
+    nlohmann::ordered_json result;
+    result["model"] = engine->info().name;
+    result["quantization"] = engine->info().quantization;
+    result["device"] = engine->device().name;
+    result["threads"] = engine->device().threads;
+    result["isa"] = engine->device().instructions;
+    result["prompt_tokens"] = options.promptTokens;
+    result["new_tokens"] = options.newTokens;
+    result["repeat"] = options.repeat;
+    result["load_s"] = loadSeconds;
+    result["prefill_tok_s"] = median(prefill);
+    result["decode_tok_s"] = median(decode);
+    result["weight_bytes_per_token"] = engine->info().weightBytesPerToken;
+    result["decode_gb_s"] = median(decode) * bytes / 1e9;
+    result["read_ceiling_gb_s"] = median(ceiling) / 1e9;
+    if (options.json) {
+        std::cout << result.dump() << '\n';
+        return Done;
+    }
+    std::cout << std::fixed << std::setprecision(1) << engine->info().name << " (" << engine->info().quantization
+              << "), " << engine->device().name << ", " << engine->device().instructions << ", "
+              << engine->device().threads << " threads; medians of " << options.repeat << "\n"
+              << "  load     " << std::setw(8) << loadSeconds << " s\n"
+              << "  prefill  " << std::setw(8) << median(prefill) << " tok/s  (" << options.promptTokens << " tokens)\n"
+              << "  decode   " << std::setw(8) << median(decode) << " tok/s  (" << options.newTokens << " tokens)\n"
+              << "  weights  " << std::setw(8) << bytes / 1e6 << " MB read per token: " << median(decode) * bytes / 1e9
+              << " GB/s of " << median(ceiling) / 1e9 << " GB/s that this memory gives\n";
+    return Done;
+}
+
+} // namespace
+
+void addBench(CLI::App& app, Commands& commands)
+{
+    const auto options = std::make_shared<BenchOptions>();
+    CLI::App* command = app.add_subcommand("bench", "Measure the speed of prefill and decode beside the memory's");
+    command->add_option("-m,--model", options->model, "GGUF file, safetensors directory, or ORG/NAME[:QUANT]")
+        ->required();
+    command->add_option("-p", options->promptTokens, "Tokens of the prompt (0: skip)")
+        ->check(CLI::Range(0, 1 << 20))
+        ->capture_default_str();
+    command->add_option("-n", options->newTokens, "Tokens to generate (0: skip)")
+        ->check(CLI::Range(0, 1 << 20))
+        ->capture_default_str();
+    command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
+        ->check(CLI::NonNegativeNumber);
+    command->add_option("--repeat", options->repeat, "Rounds; medians are printed")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    command->add_option("--isa", options->instructions,
+                        "Force an instruction path: portable, avx2, avx512, avx512-vnni");
+    command->add_flag("--json", options->json, "Print one object");
+    commands[command] = [options] { return run(*options); };
+}
+
+} // namespace cortex::engine::cli

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "neuron/engine/cli/command.h"
+#include "neuron/engine/cli/session.h"
+
+#include <iomanip>
+#include <iostream>
+
+namespace cortex::engine::cli {
+
+namespace {
+
+struct PlanOptions {
+    std::string model;
+    int context = 0;
+    int sequences = 0;
+    int threads = 0;
+    bool json = false;
+};
+
+void row(const char* what, size_t bytes, const std::string& note = {})
+{
+    std::cout << "  " << std::left << std::setw(12) << what << std::right << std::setw(12) << std::fixed
+              << std::setprecision(1) << double(bytes) / (1 << 20) << " MiB" << (note.empty() ? "" : "   ") << note
+              << '\n';
+}
+
+int run(const PlanOptions& options)
+{
+    LoadOptions load;
+    load.model = findModel(options.model);
+    load.contextTokens = options.context;
+    load.maxSequences = options.sequences;
+    load.threads = options.threads;
+    const ModelInfo info = Engine::inspect(load.model);
+    const MemoryPlan plan = Engine::plan(load);
+    if (options.json) {
+        nlohmann::ordered_json json;
+        json["model"] = info.name;
+        json["architecture"] = info.architecture;
+        json["quantization"] = info.quantization;
+        json["parameters"] = info.parameters;
+        json["weight_bytes"] = plan.weightBytes;
+        json["mapped_bytes"] = plan.mappedBytes;
+        json["kv_bytes_per_token"] = plan.kvBytesPerToken;
+        json["state_bytes_per_sequence"] = plan.stateBytesPerSequence;
+        json["workspace_bytes"] = plan.workspaceBytes;
+        json["context"] = plan.contextTokens;
+        json["sequences"] = plan.sequences;
+        json["kv_bytes"] = plan.kvBytes;
+        json["total_bytes"] = plan.totalBytes;
+        json["free_bytes"] = plan.freeBytes;
+        json["fits"] = plan.fits;
+        json["largest_context"] = plan.largestContext;
+        json["context_limit"] = info.contextLimit;
+        std::cout << json.dump(2) << '\n';
+        return Done;
+    }
+    std::cout << info.name << " (" << info.architecture << ", " << info.quantization << ", " << std::fixed
+              << std::setprecision(1) << double(info.parameters) / 1e6 << " M parameters)\n";
+    row("weights", plan.weightBytes,
+        std::to_string(plan.mappedBytes >> 20) + " MiB more are read in place from the file");
+    row("KV cache", plan.kvBytes,
+        std::to_string(plan.kvBytesPerToken) + " bytes per token, context " + std::to_string(plan.contextTokens) + ", "
+            + std::to_string(plan.sequences) + " sequences");
+    if (plan.stateBytesPerSequence > 0)
+        row("states", plan.stateBytesPerSequence * size_t(plan.sequences));
+    row("workspace", plan.workspaceBytes);
+    row("total", plan.totalBytes, plan.fits ? "fits" : "does not fit");
+    row("free", plan.freeBytes, "longest context for one sequence: " + std::to_string(plan.largestContext));
+    return Done;
+}
+
+} // namespace
+
+void addPlan(CLI::App& app, Commands& commands)
+{
+    const auto options = std::make_shared<PlanOptions>();
+    CLI::App* command = app.add_subcommand("plan", "What a model would take of memory, without loading it");
+    command->add_option("-m,--model", options->model, "GGUF file, safetensors directory, or ORG/NAME[:QUANT]")
+        ->required();
+    command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")
+        ->check(CLI::NonNegativeNumber);
+    command->add_option("--sequences", options->sequences, "Sequences at once (0: 16)")->check(CLI::Range(0, 4096));
+    command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
+        ->check(CLI::NonNegativeNumber);
+    command->add_flag("--json", options->json, "Print one object");
+    commands[command] = [options] { return run(*options); };
+}
+
+} // namespace cortex::engine::cli

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "neuron/engine/formats/jsonfile.h"
+
+#include "neuron/engine/formats/quotedname.h"
+
+#include <unordered_set>
+
+namespace cortex::engine {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr int maxDepth = 64;
+
+[[noreturn]] void failAt(const std::filesystem::path& path, const std::string& where, const std::string& cause,
+                         ErrorKind kind = ErrorKind::BadFile)
+{
+    throw Error(kind, path.string() + ": " + where + cause);
+}
+
+/// Watches the parser build: counts levels and remembers the keys of every open object.
+class Watcher {
+public:
+    explicit Watcher(const std::filesystem::path& path)
+        : m_path(path)
+    {
+    }
+
+    bool operator()(int depth, json::parse_event_t event, const json& parsed)
+    {
+        if (depth > maxDepth)
+            failAt(m_path, "", "the JSON is nested deeper than " + std::to_string(maxDepth) + " levels");
+        if (event == json::parse_event_t::object_start)
+            m_keys.emplace_back();
+        else if (event == json::parse_event_t::object_end)
+            m_keys.pop_back();
+        else if (event == json::parse_event_t::key
+                 && !m_keys.back().insert(parsed.get_ref<const std::string&>()).second)
+            failAt(m_path, "",
+                   "the key " + quotedName(parsed.get_ref<const std::string&>()) + " occurs twice in one object");
+        return true;
+    }
+
+private:
+    const std::filesystem::path& m_path;
+    std::vector<std::unordered_set<std::string>> m_keys;
+};
+
+} // namespace
+
+json parseJson(std::span<const std::byte> bytes, const std::filesystem::path& path, size_t firstByte)
+{
+    const auto* begin = reinterpret_cast<const char*>(bytes.data());
+    Watcher watcher(path);
+    try {
+        return json::parse(begin, begin + bytes.size(),
+                           [&watcher](int depth, json::parse_event_t event, const json& parsed) {
+                               return watcher(depth, event, parsed);
+                           });
+    } catch (const json::parse_error& error) {
+        failAt(path, "byte " + std::to_string(firstByte + error.byte) + ": ",
+               "this is not valid JSON; the file is damaged or incomplete, fetch it again");
+    } catch (const json::out_of_range& error) {
+        failAt(path, "", "a number in the JSON is out of range");
+    }
+}
+
+JsonView::JsonView(const json& value, const std::filesystem::path& path, std::string where)
+    : m_value(&value)
+    , m_path(&path)
+    , m_where(std::move(where))
+{
+}
+
+void JsonView::fail(const std::string& cause, ErrorKind kind) const
+{
+    failAt(*m_path, m_where.empty() ? "" : quotedName(m_where) + ' ', cause, kind);
+}
+
+std::optional<JsonView> JsonView::member(std::string_view key) const
+{
+    if (!isObject())
+        fail("is not an object");
+    const auto found = m_value->find(key);
+    if (found == m_value->end() || found->is_null())
+        return std::nullopt;
+    return JsonView(*found, *m_path, m_where + (m_where.empty() ? "" : ".") + std::string(key));
+}
+
+JsonView JsonView::require(std::string_view key) const
+{
+    if (const auto found = member(key))
+        return *found;
+    fail("lacks the key " + quotedName(key));
+}
+
+std::vector<JsonView> JsonView::elements() const
+{
+    if (!isArray())
+        fail("is not an array");
+    std::vector<JsonView> views;
+    for (size_t i = 0; i < m_value->size(); ++i)
+        views.emplace_back((*m_value)[i], *m_path, m_where + '[' + std::to_string(i) + ']');
+    return views;
+}
+
+const std::string& JsonView::string() const
+{
+    if (!isString())
+        fail("is not a string");
+    return m_value->get_ref<const std::string&>();
+}
+
+int64_t JsonView::integer() const
+{
+    if (!isInteger() || (m_value->is_number_unsigned() && m_value->get<uint64_t>() > uint64_t(INT64_MAX)))
+        fail("is not an integer");
+    return m_value->get<int64_t>();
+}
+
+bool JsonView::boolean() const
+{
+    if (!isBoolean())
+        fail("is not true or false");
+    return m_value->get<bool>();
+}
+
+bool JsonView::boolean(std::string_view key, bool otherwise) const
+{
+    const auto found = member(key);
+    return found ? found->boolean() : otherwise;
+}
+
+} // namespace cortex::engine

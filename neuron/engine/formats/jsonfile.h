@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "neuron/engine/error.h"
+#include "neuron/engine/formats/mappedfile.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cortex::engine {
+
+/// Parses JSON that came in a file. Duplicate keys and more than 64 levels of nesting are refused. Throws
+/// Error(BadFile) naming `path` and the byte, counted from `firstByte` on.
+nlohmann::json parseJson(std::span<const std::byte> bytes, const std::filesystem::path& path, size_t firstByte = 0);
+
+/// A value within a JSON file that knows where it stands, so that whoever reads it need not carry the file's name and
+/// the keys along for the message. Cheap enough for settings; walk large tables by raw(). Views its json.
+class JsonView {
+public:
+    JsonView(const nlohmann::json& value, const std::filesystem::path& path, std::string where = {});
+
+    const nlohmann::json& raw() const { return *m_value; }
+    bool isObject() const { return m_value->is_object(); }
+    bool isArray() const { return m_value->is_array(); }
+    bool isString() const { return m_value->is_string(); }
+    bool isInteger() const { return m_value->is_number_integer(); }
+    bool isBoolean() const { return m_value->is_boolean(); }
+
+    /// A member of an object, or nothing where it is absent or null.
+    std::optional<JsonView> member(std::string_view key) const;
+    JsonView require(std::string_view key) const;
+    std::vector<JsonView> elements() const; ///< of an array
+
+    const std::string& string() const;
+    int64_t integer() const;
+    bool boolean() const;
+    bool boolean(std::string_view key, bool otherwise) const; ///< a member that may be absent
+
+    /// Throws Error with file, place and cause.
+    [[noreturn]] void fail(const std::string& cause, ErrorKind kind = ErrorKind::BadFile) const;
+
+private:
+    const nlohmann::json* m_value;
+    const std::filesystem::path* m_path;
+    std::string m_where; ///< keys from the root, with dots
+};
+
+} // namespace cortex::engine

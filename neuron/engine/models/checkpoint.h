@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "kernels/tensor.h"
+#include "neuron/engine/formats/gguf.h"
+#include "neuron/engine/formats/safetensors.h"
+#include "neuron/engine/text/tokenizer.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cortex::engine {
+
+/// The two names of one weight. In per-layer names `{}` stands for the layer's number. Safetensors names stand without
+/// the checkpoint's prefix ("model.", "model.language_model."), but for those that begin with '/': they have none.
+struct TensorName {
+    std::string_view gguf;
+    std::string_view safetensors;
+};
+
+/// A tensor as a checkpoint holds it.
+struct CheckpointTensor {
+    std::string name; ///< as the file spells it
+    std::string typeName;
+    std::optional<kernels::Type> type; ///< nothing where we do not read that type
+    std::vector<int64_t> shape; ///< outermost first
+    size_t index = 0; ///< in the file's list
+};
+
+/// A model on disk, GGUF file or safetensors directory; what differs between the two stops here, except the
+/// configuration, whose keys a model family reads for itself. Read-only and memory-mapped; safe from many threads.
+class Checkpoint {
+public:
+    /// Throws Error (NotFound, BadFile).
+    explicit Checkpoint(const std::filesystem::path& path);
+
+    const std::filesystem::path& path() const { return m_path; }
+    /// Where the weights are GGUF's; null otherwise.
+    const GgufFile* gguf() const { return m_gguf ? &*m_gguf : nullptr; }
+    /// config.json of a safetensors checkpoint; for composite models its text part. Null for GGUF.
+    const nlohmann::json* config() const { return m_gguf ? nullptr : &m_config; }
+
+    /// general.architecture or model_type.
+    const std::string& architecture() const { return m_architecture; }
+    /// general.name, or the directory's (or repository's) name.
+    std::string name() const;
+
+    std::optional<CheckpointTensor> find(const TensorName& name, int layer = -1) const;
+    /// The file's spelling of a name, for messages.
+    std::string spell(const TensorName& name, int layer = -1) const;
+    kernels::WeightSource weight(const CheckpointTensor& tensor) const;
+
+    bool hasTokenizer() const;
+    /// Null where the checkpoint has none. Throws Error (BadFile, Unsupported).
+    std::shared_ptr<const Tokenizer> tokenizer() const;
+    /// Source of the chat template; nothing where there is none.
+    std::optional<std::string> chatTemplateSource() const;
+
+private:
+    void openDirectory();
+
+    std::filesystem::path m_path;
+    std::optional<GgufFile> m_gguf;
+    std::optional<SafetensorsFiles> m_safetensors;
+    nlohmann::json m_config;
+    std::string m_architecture;
+    std::string m_prefix;
+};
+
+/// Reads a JSON file of at most `limit` bytes. Throws Error (NotFound, BadFile) naming file, line and column.
+nlohmann::json readJsonFile(const std::filesystem::path& path, size_t limit = size_t(64) << 20);
+
+} // namespace cortex::engine
