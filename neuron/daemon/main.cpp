@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "core/logging.h"
 #include "core/version.h"
+#include "neuron/daemon/hub/pullcommand.h"
 #include "neuron/daemon/program/serve.h"
 
 #include <QCoreApplication>
@@ -19,6 +20,7 @@ int main(int argc, char** argv)
     using Subcommand = int (*)(const QStringList& arguments);
     const QHash<QString, Subcommand> subcommands = {
         {QStringLiteral("serve"), runServe},
+        {QStringLiteral("pull"), runPull},
     };
     QStringList arguments = QCoreApplication::arguments();
     const auto subcommand = subcommands.constFind(arguments.value(1));

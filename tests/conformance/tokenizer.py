@@ -74,6 +74,9 @@ def strings(specials):
         yield unicodedata.normalize(rng.choice(["NFC", "NFD", "NFKD"]), text) if rng.random() < 0.5 else text
     for _ in range(100):
         yield unicodedata.normalize("NFD", "".join(assigned(rng, 0xac00, 0xd7a3) for _ in range(rng.randrange(1, 20))))
+    marks = [chr(c) for c in range(sys.maxunicode + 1) if unicodedata.combining(chr(c))]
+    for _ in range(200):
+        yield "".join(rng.choice("eo漢\u0915") + "".join(rng.choices(marks, k=rng.randrange(6))) for _ in range(20))
     for _ in range(300):  # special tokens in text, whole, cut and nested
         parts = []
         for _ in range(rng.randrange(1, 12)):

@@ -5,6 +5,7 @@
 #include "core/signals.h"
 #include "core/version.h"
 #include "neuron/daemon/daemon.h"
+#include "neuron/daemon/hub/hubfetch.h"
 
 #include <QCommandLineParser>
 #include <QCoreApplication>
@@ -107,7 +108,8 @@ Daemon::Options optionsFrom(const QCommandLineParser& parser)
 int runDaemon(const Daemon::Options& options)
 {
     NativeEngineFactory engines;
-    Daemon daemon(options, engines, nullptr);
+    HubFetcher fetcher(hubSettings(QProcessEnvironment::systemEnvironment(), options.config));
+    Daemon daemon(options, engines, &fetcher);
     if (const auto failure = daemon.start()) {
         QTextStream(stderr) << "neuron: " << *failure << Qt::endl;
         return 1;

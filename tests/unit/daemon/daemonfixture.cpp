@@ -7,7 +7,8 @@
 
 namespace cortex::neuron::test {
 
-EventReader::EventReader(HttpReply* reply) : m_reply(reply)
+EventReader::EventReader(HttpReply* reply)
+    : m_reply(reply)
 {
     m_reply->setStreaming(true);
     connect(reply, &HttpReply::data, this, [this](const QByteArray& bytes) { m_events += m_parser.push(bytes); });
@@ -82,7 +83,8 @@ Answer DaemonFixture::send(const QByteArray& method, const QString& path, const 
     return answerOf(*reply);
 }
 
-std::unique_ptr<EventReader> DaemonFixture::stream(const QByteArray& method, const QString& path, const QByteArray& body)
+std::unique_ptr<EventReader> DaemonFixture::stream(const QByteArray& method, const QString& path,
+                                                   const QByteArray& body)
 {
     return std::make_unique<EventReader>(begin(method, path, body).release());
 }

@@ -61,9 +61,9 @@ public:
     std::unique_ptr<HttpReply> begin(const QByteArray& method, const QString& path, const QByteArray& body = {});
     std::unique_ptr<EventReader> stream(const QByteArray& method, const QString& path, const QByteArray& body = {});
 
-    QJsonObject model(const QString& id);   ///< of GET /models; empty where it is not listed
+    QJsonObject model(const QString& id); ///< of GET /models; empty where it is not listed
     QString status(const QString& id) { return model(id).value(QLatin1String("status")).toString(); }
-    bool load(const QString& id);           ///< and waits until it is loaded
+    bool load(const QString& id); ///< and waits until it is loaded
 
     FakeEngines engines; // before the daemon, which uses them to the end
     std::unique_ptr<Daemon> daemon;

@@ -67,7 +67,9 @@ std::string FakeTokenizer::decode(const std::vector<int32_t>& tokens, bool skipS
 class FakeEngine : public engine::Engine {
 public:
     FakeEngine(FakeEngines& owner, const std::filesystem::path& path)
-        : m_owner(owner), m_template(Template, "fake"), m_info(owner.inspect(path))
+        : m_owner(owner)
+        , m_template(Template, "fake")
+        , m_info(owner.inspect(path))
     {
         m_memory.totalBytes = size_t(100) << 20;
         m_memory.contextTokens = ContextTokens;
@@ -91,6 +93,7 @@ public:
 
     const engine::ModelInfo& info() const override { return m_info; }
     const engine::MemoryPlan& memory() const override { return m_memory; }
+    const kernels::DeviceInfo& device() const override { return m_device; }
     std::shared_ptr<const engine::Tokenizer> tokenizer() const override { return m_tokenizer; }
     const engine::ChatTemplate* chatTemplate() const override { return m_info.hasChatTemplate ? &m_template : nullptr; }
 
@@ -220,6 +223,7 @@ private:
     std::shared_ptr<const engine::Tokenizer> m_tokenizer = std::make_shared<FakeTokenizer>();
     engine::ChatTemplate m_template;
     engine::ModelInfo m_info;
+    kernels::DeviceInfo m_device;
     engine::MemoryPlan m_memory;
     std::map<engine::SequenceId, Sequence> m_sequences;
     engine::SequenceId m_lastId = 0;

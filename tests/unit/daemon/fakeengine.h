@@ -41,16 +41,16 @@ public:
     engine::MemoryPlan plan(const engine::LoadOptions& options) override;
     engine::ModelInfo inspect(const std::filesystem::path& model) override;
 
-    void openLoads();                 ///< lets "slow" models finish loading
+    void openLoads(); ///< lets "slow" models finish loading
     void setReply(const std::string& text); ///< what every sequence says, a token a word
-    void holdTokens();                ///< sequences wait before their next token …
-    void releaseTokens();             ///< … until here
+    void holdTokens(); ///< sequences wait before their next token …
+    void releaseTokens(); ///< … until here
     void failNext(const std::string& error);
-    void setQueueLimit(int limit);    ///< live sequences above which submit throws QueueFull
+    void setQueueLimit(int limit); ///< live sequences above which submit throws QueueFull
 
     std::vector<engine::SequenceRequest> requests() const; ///< every one submitted
-    int cancelled() const;            ///< sequences that ended as cancelled
-    int live() const;                 ///< engines in existence
+    int cancelled() const; ///< sequences that ended as cancelled
+    int live() const; ///< engines in existence
 
 private:
     friend class FakeEngine;

@@ -15,7 +15,8 @@ public:
     void cancel() override
     {
         QMetaObject::invokeMethod(
-            this, [this] { Q_EMIT failed(QStringLiteral("cancelled"), QStringLiteral("stopped")); }, Qt::QueuedConnection);
+            this, [this] { Q_EMIT failed(QStringLiteral("cancelled"), QStringLiteral("stopped")); },
+            Qt::QueuedConnection);
     }
 };
 
@@ -71,7 +72,8 @@ void LifecycleTest::discoveryTellsTheMachine()
     QCOMPARE(discovery.devices.first().kind, DeviceKind::Cpu);
     QVERIFY(discovery.devices.first().vramTotalMb > 0);
     QVERIFY(!discovery.hostname.isEmpty());
-    QVERIFY(discovery.cudaUnavailableReason && discovery.cudaUnavailableReason->contains(QLatin1String("libnvidia-ml")));
+    QVERIFY(discovery.cudaUnavailableReason
+            && discovery.cudaUnavailableReason->contains(QLatin1String("libnvidia-ml")));
 }
 
 void LifecycleTest::healthHasReadingsAndActivity()
@@ -121,7 +123,11 @@ void LifecycleTest::loadIsSingleFlight()
     DaemonFixture fixture({QStringLiteral("slow.gguf")});
     for (int i = 0; i < 3; ++i)
         QCOMPARE(fixture.post(QStringLiteral("/models/load"), R"({"model_id": "slow"})").status, 202);
-    QTRY_COMPARE(fixture.model(QStringLiteral("slow")).value(QLatin1String("progress")).toObject().value(QLatin1String("phase")).toString(),
+    QTRY_COMPARE(fixture.model(QStringLiteral("slow"))
+                     .value(QLatin1String("progress"))
+                     .toObject()
+                     .value(QLatin1String("phase"))
+                     .toString(),
                  QStringLiteral("packing"));
     const Answer chat = fixture.post(QStringLiteral("/v1/chat/completions"),
                                      R"({"model": "slow", "messages": [{"role": "user", "content": "hi"}]})");
@@ -146,19 +152,32 @@ void LifecycleTest::refusals_data()
     QTest::newRow("no JSON") << load << QByteArray("{") << 400 << bad << QStringLiteral("not valid JSON");
     QTest::newRow("no object") << load << QByteArray("[]") << 400 << bad << QStringLiteral("JSON object");
     QTest::newRow("no id") << load << QByteArray("{}") << 400 << bad << QStringLiteral("model_id");
-    QTest::newRow("id of wrong type") << load << QByteArray(R"({"model_id": 7})") << 400 << bad << QStringLiteral("model_id");
-    QTest::newRow("context") << load << QByteArray(R"({"model_id": "good", "context": -1})") << 400 << bad << QStringLiteral("context");
-    QTest::newRow("context 1.5") << load << QByteArray(R"({"model_id": "good", "context": 1.5})") << 400 << bad << QStringLiteral("context");
-    QTest::newRow("devices") << load << QByteArray(R"({"model_id": "good", "devices": ["x"]})") << 400 << bad << QStringLiteral("devices");
-    QTest::newRow("drain") << unload << QByteArray(R"({"model_id": "good", "drain_seconds": -1})") << 400 << bad << QStringLiteral("drain_seconds");
-    QTest::newRow("unknown") << load << QByteArray(R"({"model_id": "nowhere"})") << 404 << QStringLiteral("not_found") << QStringLiteral("nowhere");
-    QTest::newRow("unload unknown") << unload << QByteArray(R"({"model_id": "nowhere"})") << 404 << QStringLiteral("not_found") << QStringLiteral("nowhere");
-    QTest::newRow("plan unknown") << QStringLiteral("/models/plan") << QByteArray(R"({"model_id": "nowhere"})") << 404 << QStringLiteral("not_found") << QStringLiteral("nowhere");
-    QTest::newRow("harness") << load << QByteArray(R"({"model_id": "good", "harness": "vllm"})") << 422 << unsupported << QStringLiteral("vllm");
-    QTest::newRow("two devices") << load << QByteArray(R"({"model_id": "good", "tensor_parallel": 2})") << 422 << unsupported << QStringLiteral("tensor_parallel");
-    QTest::newRow("no such device") << load << QByteArray(R"({"model_id": "good", "devices": [3]})") << 422 << unsupported << QStringLiteral("device 0");
-    QTest::newRow("broken") << load << QByteArray(R"({"model_id": "broken"})") << 422 << QStringLiteral("bad_file") << QStringLiteral("not a GGUF file");
-    QTest::newRow("huge") << load << QByteArray(R"({"model_id": "huge"})") << 422 << QStringLiteral("insufficient_memory") << QStringLiteral("100000 MB");
+    QTest::newRow("id of wrong type") << load << QByteArray(R"({"model_id": 7})") << 400 << bad
+                                      << QStringLiteral("model_id");
+    QTest::newRow("context") << load << QByteArray(R"({"model_id": "good", "context": -1})") << 400 << bad
+                             << QStringLiteral("context");
+    QTest::newRow("context 1.5") << load << QByteArray(R"({"model_id": "good", "context": 1.5})") << 400 << bad
+                                 << QStringLiteral("context");
+    QTest::newRow("devices") << load << QByteArray(R"({"model_id": "good", "devices": ["x"]})") << 400 << bad
+                             << QStringLiteral("devices");
+    QTest::newRow("drain") << unload << QByteArray(R"({"model_id": "good", "drain_seconds": -1})") << 400 << bad
+                           << QStringLiteral("drain_seconds");
+    QTest::newRow("unknown") << load << QByteArray(R"({"model_id": "nowhere"})") << 404 << QStringLiteral("not_found")
+                             << QStringLiteral("nowhere");
+    QTest::newRow("unload unknown") << unload << QByteArray(R"({"model_id": "nowhere"})") << 404
+                                    << QStringLiteral("not_found") << QStringLiteral("nowhere");
+    QTest::newRow("plan unknown") << QStringLiteral("/models/plan") << QByteArray(R"({"model_id": "nowhere"})") << 404
+                                  << QStringLiteral("not_found") << QStringLiteral("nowhere");
+    QTest::newRow("harness") << load << QByteArray(R"({"model_id": "good", "harness": "vllm"})") << 422 << unsupported
+                             << QStringLiteral("vllm");
+    QTest::newRow("two devices") << load << QByteArray(R"({"model_id": "good", "tensor_parallel": 2})") << 422
+                                 << unsupported << QStringLiteral("tensor_parallel");
+    QTest::newRow("no such device") << load << QByteArray(R"({"model_id": "good", "devices": [3]})") << 422
+                                    << unsupported << QStringLiteral("device 0");
+    QTest::newRow("broken") << load << QByteArray(R"({"model_id": "broken"})") << 422 << QStringLiteral("bad_file")
+                            << QStringLiteral("not a GGUF file");
+    QTest::newRow("huge") << load << QByteArray(R"({"model_id": "huge"})") << 422
+                          << QStringLiteral("insufficient_memory") << QStringLiteral("100000 MB");
 }
 
 void LifecycleTest::refusals()
@@ -189,7 +208,8 @@ void LifecycleTest::failureWhileLoadingShows()
     QVERIFY(model.servable && !model.servable->ok);
     QCOMPARE(model.servable->reason, QStringLiteral("load_failed"));
     QVERIFY(model.servable->detail.contains(QStringLiteral("device fault")));
-    QCOMPARE(fixture.post(QStringLiteral("/models/load"), R"({"model_id": "flaky"})").status, 202); // may be tried again
+    QCOMPARE(fixture.post(QStringLiteral("/models/load"), R"({"model_id": "flaky"})").status,
+             202); // may be tried again
 }
 
 void LifecycleTest::unloadStopsALoad()
@@ -209,7 +229,8 @@ void LifecycleTest::drainLetsAnswersEnd()
     const QByteArray body = R"({"model": "good", "prompt": "x"})";
     const auto running = fixture.begin("POST", QStringLiteral("/v1/completions"), body);
     QTRY_COMPARE(fixture.engines.requests().size(), 1u);
-    const auto unload = fixture.begin("POST", QStringLiteral("/models/unload"), R"({"model_id": "good", "drain_seconds": 60})");
+    const auto unload =
+        fixture.begin("POST", QStringLiteral("/models/unload"), R"({"model_id": "good", "drain_seconds": 60})");
     QTRY_COMPARE(fixture.status(QStringLiteral("good")), QStringLiteral("unloading"));
 
     const Answer late = fixture.post(QStringLiteral("/v1/completions"), body);
@@ -233,7 +254,8 @@ void LifecycleTest::drainEndsAtItsLimit()
     QVERIFY(fixture.load(QStringLiteral("good")));
     fixture.engines.holdTokens();
     const auto whole = fixture.begin("POST", QStringLiteral("/v1/completions"), R"({"model": "good", "prompt": "x"})");
-    const auto stream = fixture.stream("POST", QStringLiteral("/v1/completions"), R"({"model": "good", "prompt": "x", "stream": true})");
+    const auto stream = fixture.stream("POST", QStringLiteral("/v1/completions"),
+                                       R"({"model": "good", "prompt": "x", "stream": true})");
     QTRY_COMPARE(fixture.engines.requests().size(), 2u);
     const Answer unload = fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good", "drain_seconds": 0})");
     QCOMPARE(unload.status, 200);
@@ -293,7 +315,8 @@ void LifecycleTest::eventsTellEveryChange()
 
 void LifecycleTest::filesComeAndGo()
 {
-    DaemonFixture fixture({QStringLiteral("good.gguf"), QStringLiteral("other.gguf")}, nullptr, {}, std::chrono::milliseconds(20));
+    DaemonFixture fixture({QStringLiteral("good.gguf"), QStringLiteral("other.gguf")}, nullptr, {},
+                          std::chrono::milliseconds(20));
     const auto events = fixture.stream("GET", QStringLiteral("/events"));
     QTRY_VERIFY(events->events().size() >= 3);
     fixture.addFile(QStringLiteral("fresh.gguf"));
@@ -376,7 +399,8 @@ void LifecycleTest::endpointAndVersion()
     QCOMPARE(endpoint.json().value(QLatin1String("url")).toString(),
              QStringLiteral("http://127.0.0.1:%1/v1").arg(fixture.daemon->port()));
     QCOMPARE(fixture.get(QStringLiteral("/models/nowhere/endpoint")).status, 404);
-    QCOMPARE(fixture.get(QStringLiteral("/version")).json().value(QLatin1String("name")).toString(), QStringLiteral("neuron"));
+    QCOMPARE(fixture.get(QStringLiteral("/version")).json().value(QLatin1String("name")).toString(),
+             QStringLiteral("neuron"));
 }
 
 void LifecycleTest::metricsAreText()
@@ -388,9 +412,10 @@ void LifecycleTest::metricsAreText()
     const Answer metrics = fixture.get(QStringLiteral("/metrics"));
     QCOMPARE(metrics.status, 200);
     QVERIFY(metrics.headers.value("Content-Type").startsWith("text/plain"));
-    for (const char* line : {"neuron_requests_total{finish=\"stop\",model=\"good\"} 1", "neuron_completion_tokens_total{model=\"good\"} 3",
-                             "neuron_request_errors_total{code=\"400\"} 1", "neuron_model_in_flight{model=\"good\"} 0",
-                             "neuron_time_to_first_token_seconds_count{model=\"good\"} 1", "neuron_device_vram_used_bytes{device=\"0\"}"})
+    for (const char* line :
+         {"neuron_requests_total{finish=\"stop\",model=\"good\"} 1", "neuron_completion_tokens_total{model=\"good\"} 3",
+          "neuron_request_errors_total{code=\"400\"} 1", "neuron_model_in_flight{model=\"good\"} 0",
+          "neuron_time_to_first_token_seconds_count{model=\"good\"} 1", "neuron_device_vram_used_bytes{device=\"0\"}"})
         QVERIFY2(metrics.body.contains(line), line);
 }
 
@@ -413,7 +438,8 @@ void LifecycleTest::stopDrains()
     DaemonFixture fixture({QStringLiteral("good.gguf")});
     QVERIFY(fixture.load(QStringLiteral("good")));
     fixture.engines.holdTokens();
-    const auto running = fixture.begin("POST", QStringLiteral("/v1/completions"), R"({"model": "good", "prompt": "x"})");
+    const auto running =
+        fixture.begin("POST", QStringLiteral("/v1/completions"), R"({"model": "good", "prompt": "x"})");
     const auto events = fixture.stream("GET", QStringLiteral("/events"));
     QTRY_COMPARE(fixture.engines.requests().size(), 1u);
     bool stopped = false;

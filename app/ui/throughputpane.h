@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "app/ui/pane.h"
+
+#include <QHash>
+
+class QCategoryAxis;
+class QChart;
+class QChartView;
+class QLineSeries;
+class QValueAxis;
+
+namespace cortex {
+
+class ThroughputSeries;
+
+/// Live chart of the last five minutes of tokens per second: the total as a filled curve, each model as a line.
+class ThroughputPane : public Pane {
+    Q_OBJECT
+public:
+    explicit ThroughputPane(ThroughputSeries& series, QWidget* parent = nullptr);
+
+    QList<QPointF> shownTotal() const;
+    QStringList shownModels() const;
+
+protected:
+    void changeEvent(QEvent* event) override;
+
+private:
+    void createChart();
+    void update();
+    void updateModelLines();
+    void updateScale();
+    void applyColors();
+
+    ThroughputSeries& m_series;
+    QLabel* m_numbers;
+    QChart* m_chart;
+    QChartView* m_view;
+    QCategoryAxis* m_time;
+    QValueAxis* m_speed;
+    QLineSeries* m_total;
+    QLineSeries* m_floor; ///< lower edge of the filled area
+    QHash<QString, QLineSeries*> m_lines;
+};
+
+} // namespace cortex
