@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include <nlohmann/json.hpp>
+
 #include <chrono>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
 namespace cortex::engine {
@@ -23,8 +24,9 @@ public:
     ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
     /// The prompt for `context`, every entry of which is a variable of the template ("messages", "tools",
-    /// "add_generation_prompt", "bos_token", …). `now` answers strftime_now, as local time. Throws Error(TemplateRaised)
-    /// with the template's own message, or Error(BadRequest) naming line and cause for everything else.
+    /// "add_generation_prompt", "bos_token", …). `now` answers strftime_now, as local time. Throws
+    /// Error(TemplateRaised) with the template's own message, or Error(BadRequest) naming line and cause for everything
+    /// else.
     std::string render(const TemplateContext& context, std::chrono::local_seconds now) const;
 
     const std::string& source() const;

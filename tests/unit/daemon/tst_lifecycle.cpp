@@ -69,7 +69,7 @@ void LifecycleTest::discoveryTellsTheMachine()
     const Discovery discovery = discoveryFromJson(answer.json());
     QCOMPARE(discovery.harnesses, QStringList{QStringLiteral("native")});
     QCOMPARE(discovery.devices.size(), 1);
-    QCOMPARE(discovery.devices.first().kind, DeviceKind::Cpu);
+    QVERIFY(discovery.devices.first().kind == DeviceKind::Cpu);
     QVERIFY(discovery.devices.first().vramTotalMb > 0);
     QVERIFY(!discovery.hostname.isEmpty());
     QVERIFY(discovery.cudaUnavailableReason
