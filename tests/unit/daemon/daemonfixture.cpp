@@ -3,6 +3,7 @@
 
 #include <QDir>
 #include <QFile>
+#include <QFileInfo>
 #include <QTest>
 
 namespace cortex::neuron::test {
@@ -50,7 +51,7 @@ DaemonFixture::DaemonFixture(const QStringList& files, ModelFetcher* fetcher, co
 
 void DaemonFixture::addFile(const QString& name)
 {
-    QDir(m_folder.path()).mkpath(name.section(QLatin1Char('/'), 0, -2));
+    QDir().mkpath(QFileInfo(m_folder.filePath(name)).path());
     QFile file(path(name));
     if (!file.open(QIODevice::WriteOnly))
         qFatal("cannot write %s", qPrintable(file.fileName()));
@@ -61,7 +62,7 @@ void DaemonFixture::removeFile(const QString& name)
     QFile::remove(path(name));
 }
 
-Answer answerOf(const HttpReply& reply)
+HttpAnswer answerOf(const HttpReply& reply)
 {
     return {reply.status(), reply.headers(), reply.body()};
 }
@@ -75,7 +76,7 @@ std::unique_ptr<HttpReply> DaemonFixture::begin(const QByteArray& method, const 
     return std::unique_ptr<HttpReply>(client.send(request));
 }
 
-Answer DaemonFixture::send(const QByteArray& method, const QString& path, const QByteArray& body)
+HttpAnswer DaemonFixture::send(const QByteArray& method, const QString& path, const QByteArray& body)
 {
     const auto reply = begin(method, path, body);
     if (!QTest::qWaitFor([&] { return reply->isFinished(); }, 20'000))

@@ -15,7 +15,7 @@
 namespace cortex::neuron::test {
 
 /// An answer, whole.
-struct Answer {
+struct HttpAnswer {
     int status = 0;
     HttpHeaders headers;
     QByteArray body;
@@ -54,9 +54,9 @@ public:
     void removeFile(const QString& name);
     QString path(const QString& name) const { return m_folder.filePath(name); }
 
-    Answer send(const QByteArray& method, const QString& path, const QByteArray& body = {});
-    Answer get(const QString& path) { return send("GET", path); }
-    Answer post(const QString& path, const QByteArray& body) { return send("POST", path, body); }
+    HttpAnswer send(const QByteArray& method, const QString& path, const QByteArray& body = {});
+    HttpAnswer get(const QString& path) { return send("GET", path); }
+    HttpAnswer post(const QString& path, const QByteArray& body) { return send("POST", path, body); }
     /// A request whose answer is waited for elsewhere.
     std::unique_ptr<HttpReply> begin(const QByteArray& method, const QString& path, const QByteArray& body = {});
     std::unique_ptr<EventReader> stream(const QByteArray& method, const QString& path, const QByteArray& body = {});
@@ -73,6 +73,6 @@ private:
     QTemporaryDir m_folder;
 };
 
-Answer answerOf(const HttpReply& reply);
+HttpAnswer answerOf(const HttpReply& reply);
 
 } // namespace cortex::neuron::test

@@ -56,7 +56,7 @@ void InferenceTest::chatAnswersWhole()
 {
     DaemonFixture fixture(Good);
     QVERIFY(fixture.load(QStringLiteral("good")));
-    const Answer answer =
+    const HttpAnswer answer =
         fixture.post(ChatRoute, R"({"model": "good", "messages": [{"role": "user", "content": "hi"}]})");
     QCOMPARE(answer.status, 200);
     const QJsonObject json = answer.json();
@@ -176,7 +176,7 @@ void InferenceTest::lengthIsAReason()
 {
     DaemonFixture fixture(Good);
     QVERIFY(fixture.load(QStringLiteral("good")));
-    const Answer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": "x", "max_tokens": 2})");
+    const HttpAnswer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": "x", "max_tokens": 2})");
     QCOMPARE(firstChoice(answer.json()).value(QLatin1String("finish_reason")).toString(), QStringLiteral("length"));
     QCOMPARE(firstChoice(answer.json()).value(QLatin1String("text")).toString(), QStringLiteral("Hello there"));
 }
@@ -200,7 +200,7 @@ void InferenceTest::failureOfAWholeAnswer()
     DaemonFixture fixture(Good);
     QVERIFY(fixture.load(QStringLiteral("good")));
     fixture.engines.failNext("device fault");
-    const Answer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": "x"})");
+    const HttpAnswer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": "x"})");
     QCOMPARE(answer.status, 500);
     QCOMPARE(answer.error().value(QLatin1String("message")).toString(), QStringLiteral("device fault"));
 }
@@ -237,7 +237,7 @@ void InferenceTest::queueFull()
     fixture.engines.setQueueLimit(0);
     for (const char* body :
          {R"({"model": "good", "prompt": "x"})", R"({"model": "good", "prompt": "x", "stream": true})"}) {
-        const Answer answer = fixture.post(TextRoute, body);
+        const HttpAnswer answer = fixture.post(TextRoute, body);
         QCOMPARE(answer.status, 503); // before any header of a stream
         QCOMPARE(answer.error().value(QLatin1String("code")).toString(), QStringLiteral("queue_full"));
         QVERIFY(answer.headers.value("Retry-After").toInt() > 0);
@@ -251,7 +251,7 @@ void InferenceTest::contextExceeded()
     DaemonFixture fixture(Good);
     QVERIFY(fixture.load(QStringLiteral("good")));
     const QByteArray body = R"({"model": "good", "prompt": ")" + QByteArray(2000, 'x') + "\"}";
-    const Answer answer = fixture.post(TextRoute, body);
+    const HttpAnswer answer = fixture.post(TextRoute, body);
     QCOMPARE(answer.status, 400);
     QCOMPARE(answer.error().value(QLatin1String("code")).toString(), QStringLiteral("context_length_exceeded"));
     QVERIFY(answer.error()
@@ -289,7 +289,7 @@ void InferenceTest::refusals()
     QFETCH(QString, says);
     DaemonFixture fixture({QStringLiteral("good.gguf"), QStringLiteral("other.gguf")});
     QVERIFY(fixture.load(QStringLiteral("good")));
-    const Answer answer = fixture.post(route, body);
+    const HttpAnswer answer = fixture.post(route, body);
     QTEST(answer.status, "status");
     QTEST(answer.error().value(QLatin1String("param")).toString(), "param");
     QVERIFY2(answer.error().value(QLatin1String("message")).toString().contains(says), answer.body.constData());
@@ -304,7 +304,7 @@ void InferenceTest::baseModelHasNoChat()
     QVERIFY(fixture.load(QStringLiteral("base")));
     QCOMPARE(fixture.model(QStringLiteral("base")).value(QLatin1String("capabilities")).toArray(),
              QJsonArray{QStringLiteral("completion")});
-    const Answer answer =
+    const HttpAnswer answer =
         fixture.post(ChatRoute, R"({"model": "base", "messages": [{"role": "user", "content": "hi"}]})");
     QCOMPARE(answer.status, 400);
     QVERIFY(answer.error().value(QLatin1String("message")).toString().contains(QLatin1String("/v1/completions")));
@@ -338,7 +338,7 @@ void InferenceTest::tokenizeAndBack()
     QCOMPARE(tokens(R"({"content": "AB"})"), (QJsonArray{65, 66}));
     QCOMPARE(tokens(R"({"prompt": "AB", "model": "good", "add_special": true})"), (QJsonArray{256, 65, 66}));
     QCOMPARE(tokens(R"({"messages": [{"role": "user", "content": "hi"}]})").size(), qsizetype(1 + 6 + 2 + 11));
-    const Answer text = fixture.post(QStringLiteral("/detokenize"), R"({"tokens": [72, 105]})");
+    const HttpAnswer text = fixture.post(QStringLiteral("/detokenize"), R"({"tokens": [72, 105]})");
     QCOMPARE(text.json().value(QLatin1String("content")).toString(), QStringLiteral("Hi"));
 }
 
@@ -359,7 +359,7 @@ void InferenceTest::embeddingsAreRefused()
 {
     DaemonFixture fixture(Good);
     QVERIFY(fixture.load(QStringLiteral("good")));
-    const Answer answer = fixture.post(QStringLiteral("/v1/embeddings"), R"({"model": "good", "input": "x"})");
+    const HttpAnswer answer = fixture.post(QStringLiteral("/v1/embeddings"), R"({"model": "good", "input": "x"})");
     QCOMPARE(answer.status, 400);
     QVERIFY(
         answer.error().value(QLatin1String("message")).toString().contains(QLatin1String("does not do embeddings")));

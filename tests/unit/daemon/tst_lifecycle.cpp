@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "daemonfixture.h"
 
+#include <QPointer>
 #include <QTest>
 
 using namespace cortex;
@@ -64,7 +65,7 @@ private Q_SLOTS:
 void LifecycleTest::discoveryTellsTheMachine()
 {
     DaemonFixture fixture({});
-    const Answer answer = fixture.get(QStringLiteral("/discovery"));
+    const HttpAnswer answer = fixture.get(QStringLiteral("/discovery"));
     QCOMPARE(answer.status, 200);
     const Discovery discovery = discoveryFromJson(answer.json());
     QCOMPARE(discovery.harnesses, QStringList{QStringLiteral("native")});
@@ -97,7 +98,7 @@ void LifecycleTest::loadServesAndUnloadFrees()
 {
     DaemonFixture fixture({QStringLiteral("good.gguf")});
     QCOMPARE(fixture.status(QStringLiteral("good")), QStringLiteral("unloaded"));
-    const Answer load = fixture.post(QStringLiteral("/models/load"), R"({"model_id": "good", "harness": "candle"})");
+    const HttpAnswer load = fixture.post(QStringLiteral("/models/load"), R"({"model_id": "good", "harness": "candle"})");
     QCOMPARE(load.status, 202);
     QCOMPARE(load.json().value(QLatin1String("status")).toString(), QStringLiteral("loading"));
     QTRY_COMPARE(fixture.status(QStringLiteral("good")), QStringLiteral("loaded"));
@@ -109,7 +110,7 @@ void LifecycleTest::loadServesAndUnloadFrees()
     QCOMPARE(fixture.post(QStringLiteral("/models/load"), R"({"model_id": "good"})").status, 200);
     QCOMPARE(fixture.engines.live(), 1);
 
-    const Answer unload = fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good"})");
+    const HttpAnswer unload = fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good"})");
     QCOMPARE(unload.status, 200);
     QCOMPARE(unload.json().value(QLatin1String("status")).toString(), QStringLiteral("unloaded"));
     QCOMPARE(fixture.engines.live(), 0);
@@ -129,7 +130,7 @@ void LifecycleTest::loadIsSingleFlight()
                      .value(QLatin1String("phase"))
                      .toString(),
                  QStringLiteral("packing"));
-    const Answer chat = fixture.post(QStringLiteral("/v1/chat/completions"),
+    const HttpAnswer chat = fixture.post(QStringLiteral("/v1/chat/completions"),
                                      R"({"model": "slow", "messages": [{"role": "user", "content": "hi"}]})");
     QCOMPARE(chat.status, 503);
     QVERIFY(chat.headers.contains("Retry-After"));
@@ -185,7 +186,7 @@ void LifecycleTest::refusals()
     QFETCH(QString, route);
     QFETCH(QByteArray, body);
     DaemonFixture fixture({QStringLiteral("good.gguf"), QStringLiteral("broken.gguf"), QStringLiteral("huge.gguf")});
-    const Answer answer = fixture.post(route, body);
+    const HttpAnswer answer = fixture.post(route, body);
     QTEST(answer.status, "status");
     QTEST(answer.error().value(QLatin1String("kind")).toString(), "kind");
     QFETCH(QString, says);
@@ -233,7 +234,7 @@ void LifecycleTest::drainLetsAnswersEnd()
         fixture.begin("POST", QStringLiteral("/models/unload"), R"({"model_id": "good", "drain_seconds": 60})");
     QTRY_COMPARE(fixture.status(QStringLiteral("good")), QStringLiteral("unloading"));
 
-    const Answer late = fixture.post(QStringLiteral("/v1/completions"), body);
+    const HttpAnswer late = fixture.post(QStringLiteral("/v1/completions"), body);
     QCOMPARE(late.status, 503);
     QVERIFY(late.headers.value("Retry-After").toInt() > 0);
     QCOMPARE(fixture.post(QStringLiteral("/models/load"), R"({"model_id": "good"})").status, 503);
@@ -257,7 +258,7 @@ void LifecycleTest::drainEndsAtItsLimit()
     const auto stream = fixture.stream("POST", QStringLiteral("/v1/completions"),
                                        R"({"model": "good", "prompt": "x", "stream": true})");
     QTRY_COMPARE(fixture.engines.requests().size(), 2u);
-    const Answer unload = fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good", "drain_seconds": 0})");
+    const HttpAnswer unload = fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good", "drain_seconds": 0})");
     QCOMPARE(unload.status, 200);
     QTRY_VERIFY(whole->isFinished() && stream->isFinished());
     QCOMPARE(whole->status(), 503);
@@ -270,13 +271,13 @@ void LifecycleTest::drainEndsAtItsLimit()
 void LifecycleTest::planGivesTheAccount()
 {
     DaemonFixture fixture({QStringLiteral("good.gguf"), QStringLiteral("huge.gguf")});
-    const Answer plan = fixture.post(QStringLiteral("/models/plan"), R"({"model_id": "good", "context": 500})");
+    const HttpAnswer plan = fixture.post(QStringLiteral("/models/plan"), R"({"model_id": "good", "context": 500})");
     QCOMPARE(plan.status, 200);
     QCOMPARE(plan.json().value(QLatin1String("fits")).toBool(), true);
     QCOMPARE(plan.json().value(QLatin1String("context")).toInt(), 500);
     QCOMPARE(plan.json().value(QLatin1String("weight_bytes")).toInteger(), qint64(90) << 20);
     QCOMPARE(plan.json().value(QLatin1String("kv_bytes_per_token")).toInt(), 1000);
-    const Answer huge = fixture.post(QStringLiteral("/models/plan"), R"({"model_id": "huge"})");
+    const HttpAnswer huge = fixture.post(QStringLiteral("/models/plan"), R"({"model_id": "huge"})");
     QCOMPARE(huge.json().value(QLatin1String("fits")).toBool(true), false);
     QCOMPARE(fixture.status(QStringLiteral("huge")), QStringLiteral("unloaded")); // planning changes nothing
 }
@@ -339,7 +340,7 @@ void LifecycleTest::fetchThenLoad()
 {
     FakeFetcher fetcher;
     DaemonFixture fixture({}, &fetcher);
-    const Answer load = fixture.post(QStringLiteral("/models/load"), R"({"model_id": "org/name", "quant": "Q4_K_M"})");
+    const HttpAnswer load = fixture.post(QStringLiteral("/models/load"), R"({"model_id": "org/name", "quant": "Q4_K_M"})");
     QCOMPARE(load.status, 202);
     QCOMPARE(fetcher.asked, QStringList{QStringLiteral("org/name|Q4_K_M")});
     const QString id = QStringLiteral("org/name:Q4_K_M");
@@ -394,7 +395,7 @@ void LifecycleTest::endpointAndVersion()
     DaemonFixture fixture({QStringLiteral("org/name/name-Q8_0.gguf"), QStringLiteral("good.gguf")});
     QCOMPARE(fixture.get(QStringLiteral("/models/org/name/endpoint")).status, 409);
     QVERIFY(fixture.load(QStringLiteral("org/name")));
-    const Answer endpoint = fixture.get(QStringLiteral("/models/org/name/endpoint"));
+    const HttpAnswer endpoint = fixture.get(QStringLiteral("/models/org/name/endpoint"));
     QCOMPARE(endpoint.status, 200);
     QCOMPARE(endpoint.json().value(QLatin1String("url")).toString(),
              QStringLiteral("http://127.0.0.1:%1/v1").arg(fixture.daemon->port()));
@@ -409,7 +410,7 @@ void LifecycleTest::metricsAreText()
     QVERIFY(fixture.load(QStringLiteral("good")));
     QCOMPARE(fixture.post(QStringLiteral("/v1/completions"), R"({"model": "good", "prompt": "x"})").status, 200);
     fixture.post(QStringLiteral("/v1/completions"), "{");
-    const Answer metrics = fixture.get(QStringLiteral("/metrics"));
+    const HttpAnswer metrics = fixture.get(QStringLiteral("/metrics"));
     QCOMPARE(metrics.status, 200);
     QVERIFY(metrics.headers.value("Content-Type").startsWith("text/plain"));
     for (const char* line :

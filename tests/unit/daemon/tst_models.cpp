@@ -4,6 +4,7 @@
 
 #include <QDir>
 #include <QFile>
+#include <QFileInfo>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -30,14 +31,14 @@ class Folder {
 public:
     void file(const QString& name, const QByteArray& content = {})
     {
-        QDir(m_folder.path()).mkpath(name.section(QLatin1Char('/'), 0, -2));
+        QDir().mkpath(QFileInfo(m_folder.filePath(name)).path());
         QFile file(m_folder.filePath(name));
         QVERIFY(file.open(QIODevice::WriteOnly));
         file.write(content);
     }
     void link(const QString& target, const QString& name)
     {
-        QDir(m_folder.path()).mkpath(name.section(QLatin1Char('/'), 0, -2));
+        QDir().mkpath(QFileInfo(m_folder.filePath(name)).path());
         QVERIFY(QFile::link(target, m_folder.filePath(name)));
     }
     QString path() const { return m_folder.path(); }
