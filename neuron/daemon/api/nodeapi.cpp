@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/daemon/api/nodeapi.h"
 
+#include "core/version.h"
 #include "neuron/daemon/apierror.h"
 
-#include <QCoreApplication>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QRegularExpression>
@@ -69,7 +69,7 @@ void NodeApi::addRoutes(HttpServer& server)
     server.route("GET", QStringLiteral("/version"), [](const HttpRequest&, const Response& response) {
         response->respondJson(200,
                               {{QStringLiteral("name"), QStringLiteral("neuron")},
-                               {QStringLiteral("version"), QCoreApplication::applicationVersion()}});
+                               {QStringLiteral("version"), version()}});
     });
 }
 

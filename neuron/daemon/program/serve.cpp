@@ -2,9 +2,10 @@
 #include "neuron/daemon/program/serve.h"
 
 #include "core/error.h"
+#include "core/signals.h"
+#include "core/version.h"
 #include "neuron/daemon/daemon.h"
 #include "neuron/daemon/hub/hubfetch.h"
-#include "neuron/daemon/program/unixsignals.h"
 
 #include <QCommandLineParser>
 #include <QCoreApplication>
@@ -114,10 +115,10 @@ int runDaemon(const Daemon::Options& options)
         return 1;
     }
     // On stdout, so that scripts that start us on port 0 learn the port.
-    QTextStream(stdout) << "neuron " << QCoreApplication::applicationVersion() << " listening on http://"
+    QTextStream(stdout) << "neuron " << version() << " listening on http://"
                         << options.config.listen << ':' << daemon.port() << Qt::endl;
-    UnixSignals signalsOfUnix;
-    QObject::connect(&signalsOfUnix, &UnixSignals::terminate, &daemon, [&daemon] {
+    const TerminationSignals termination;
+    QObject::connect(&termination, &TerminationSignals::received, &daemon, [&daemon] {
         qInfo("stopping: running answers have %d seconds", int(ShutdownGrace.count()));
         daemon.stop(ShutdownGrace);
     });
@@ -140,7 +141,7 @@ int runServe(const QStringList& arguments)
             return 0;
         }
         if (parser.isSet(QStringLiteral("version"))) {
-            QTextStream(stdout) << "neuron " << QCoreApplication::applicationVersion() << Qt::endl;
+            QTextStream(stdout) << "neuron " << version() << Qt::endl;
             return 0;
         }
         if (!parser.positionalArguments().isEmpty())

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "daemonfixture.h"
+
+#include <QTest>
+
+using namespace cortex;
+using namespace cortex::neuron;
+using namespace cortex::neuron::test;
+
+/// OpenAI's routes over real HTTP.
+class InferenceTest : public QObject {
+    Q_OBJECT
+private Q_SLOTS:
+    void chatAnswersWhole();
+    void chatStreams();
+    void completionsStream();
+    void templateGetsItsContext();
+    void optionsReachTheEngine();
+    void completionTakesTokens();
+    void lengthIsAReason();
+    void failureInMidStream();
+    void failureOfAWholeAnswer();
+    void disconnectCancels();
+    void disconnectOfAWholeAnswerCancels();
+    void queueFull();
+    void contextExceeded();
+    void refusals_data();
+    void refusals();
+    void baseModelHasNoChat();
+    void manyAtOnce();
+    void tokenizeAndBack();
+    void modelsAreThoseLoaded();
+    void embeddingsAreRefused();
+};
+
+namespace {
+
+const QString ChatRoute = QStringLiteral("/v1/chat/completions");
+const QString TextRoute = QStringLiteral("/v1/completions");
+const QStringList Good = {QStringLiteral("good.gguf")};
+
+/// The prompt as text that a request made (the fake tokenizer has a token a byte).
+std::string promptText(const engine::SequenceRequest& request)
+{
+    return FakeTokenizer().decode(request.prompt, false);
+}
+
+QJsonObject firstChoice(const QJsonObject& answer)
+{
+    return answer.value(QLatin1String("choices")).toArray().first().toObject();
+}
+
+} // namespace
+
+void InferenceTest::chatAnswersWhole()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const HttpAnswer answer =
+        fixture.post(ChatRoute, R"({"model": "good", "messages": [{"role": "user", "content": "hi"}]})");
+    QCOMPARE(answer.status, 200);
+    const QJsonObject json = answer.json();
+    QCOMPARE(json.value(QLatin1String("object")).toString(), QStringLiteral("chat.completion"));
+    QCOMPARE(json.value(QLatin1String("model")).toString(), QStringLiteral("good"));
+    QVERIFY(json.value(QLatin1String("id")).toString().startsWith(QLatin1String("chatcmpl-")));
+    const QJsonObject choice = firstChoice(json);
+    QCOMPARE(choice.value(QLatin1String("finish_reason")).toString(), QStringLiteral("stop"));
+    const QJsonObject message = choice.value(QLatin1String("message")).toObject();
+    QCOMPARE(message.value(QLatin1String("role")).toString(), QStringLiteral("assistant"));
+    QCOMPARE(message.value(QLatin1String("content")).toString(), QStringLiteral("Hello there friend"));
+    const QJsonObject usage = json.value(QLatin1String("usage")).toObject();
+    const int prompt = int(fixture.engines.requests()[0].prompt.size());
+    QCOMPARE(usage.value(QLatin1String("prompt_tokens")).toInt(), prompt);
+    QCOMPARE(usage.value(QLatin1String("completion_tokens")).toInt(), 3);
+    QCOMPARE(usage.value(QLatin1String("total_tokens")).toInt(), prompt + 3);
+    const QJsonObject timings = json.value(QLatin1String("timings")).toObject();
+    QCOMPARE(timings.value(QLatin1String("queue_ms")).toDouble(), 1.0);
+    QCOMPARE(timings.value(QLatin1String("decode_ms")).toDouble(), 4.0);
+    QCOMPARE(timings.value(QLatin1String("predicted_per_second")).toDouble(), 500.0);
+}
+
+void InferenceTest::chatStreams()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const auto stream = fixture.stream("POST", ChatRoute, R"({"model": "good", "stream": true,
+        "stream_options": {"include_usage": true}, "messages": [{"role": "user", "content": "hi"}]})");
+    QTRY_VERIFY(stream->isFinished());
+    QCOMPARE(stream->status(), 200);
+    QVERIFY(stream->headers().value("Content-Type").startsWith("text/event-stream"));
+    QCOMPARE(stream->headers().value("Cache-Control"), QByteArray("no-cache"));
+    QCOMPARE(stream->headers().value("X-Accel-Buffering"), QByteArray("no"));
+
+    QCOMPARE(stream->events().last().data, QByteArray("[DONE]"));
+    const QList<QJsonObject> chunks = stream->json();
+    QCOMPARE(chunks.size(), 7); // role, three words, finish, usage, [DONE]
+    const auto delta = [&chunks](int i) { return firstChoice(chunks[i]).value(QLatin1String("delta")).toObject(); };
+    QCOMPARE(delta(0).value(QLatin1String("role")).toString(), QStringLiteral("assistant"));
+    QString text;
+    for (int i = 1; i <= 3; ++i) {
+        text += delta(i).value(QLatin1String("content")).toString();
+        QVERIFY(firstChoice(chunks[i]).value(QLatin1String("finish_reason")).isNull());
+        QCOMPARE(chunks[i].value(QLatin1String("id")), chunks[0].value(QLatin1String("id")));
+        QCOMPARE(chunks[i].value(QLatin1String("object")).toString(), QStringLiteral("chat.completion.chunk"));
+    }
+    QCOMPARE(text, QStringLiteral("Hello there friend"));
+    QCOMPARE(firstChoice(chunks[4]).value(QLatin1String("finish_reason")).toString(), QStringLiteral("stop"));
+    QVERIFY(chunks[4].contains(QLatin1String("timings")));
+    QVERIFY(chunks[5].value(QLatin1String("choices")).toArray().isEmpty());
+    QCOMPARE(chunks[5].value(QLatin1String("usage")).toObject().value(QLatin1String("completion_tokens")).toInt(), 3);
+}
+
+void InferenceTest::completionsStream()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const auto stream = fixture.stream("POST", TextRoute, R"({"model": "good", "stream": true, "prompt": "Once"})");
+    QTRY_VERIFY(stream->isFinished());
+    const QList<QJsonObject> chunks = stream->json();
+    QCOMPARE(chunks.size(), 5); // three words, finish, [DONE]
+    QCOMPARE(chunks[0].value(QLatin1String("object")).toString(), QStringLiteral("text_completion"));
+    QCOMPARE(firstChoice(chunks[0]).value(QLatin1String("text")).toString(), QStringLiteral("Hello"));
+    QCOMPARE(firstChoice(chunks[3]).value(QLatin1String("finish_reason")).toString(), QStringLiteral("stop"));
+    QCOMPARE(promptText(fixture.engines.requests()[0]), std::string("<s>Once")); // this model wants bos
+}
+
+void InferenceTest::templateGetsItsContext()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    QCOMPARE(fixture
+                 .post(ChatRoute, R"({"model": "good", "chat_template_kwargs": {"mood": "glad"},
+        "tools": [{"type": "function", "function": {"name": "f"}}], "unknown_field": [1],
+        "messages": [{"role": "developer", "content": [{"type": "text", "text": "be "}, {"type": "text", "text": "kind"}]},
+                     {"role": "assistant", "content": null}, {"role": "user", "content": "hi"}]})")
+                 .status,
+             200);
+    QCOMPARE(promptText(fixture.engines.requests()[0]),
+             std::string("<s><system>be kind<assistant><user>hi[1 tools](glad)<assistant>"));
+}
+
+void InferenceTest::optionsReachTheEngine()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    QCOMPARE(fixture
+                 .post(ChatRoute, R"({"model": "good", "messages": [{"role": "user", "content": "hi"}],
+        "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.05, "presence_penalty": 1, "frequency_penalty": -1,
+        "repetition_penalty": 1.1, "logit_bias": {"5": -100}, "seed": 42, "stop": ["a", "b"], "max_tokens": 9,
+        "max_completion_tokens": 2})")
+                 .status,
+             200);
+    const engine::SequenceRequest request = fixture.engines.requests()[0];
+    QCOMPARE(request.maxTokens, 2);
+    QCOMPARE(request.stop, (std::vector<std::string>{"a", "b"}));
+    QCOMPARE(request.sampling.temperature, 0.5f);
+    QCOMPARE(request.sampling.topP, 0.9f);
+    QCOMPARE(request.sampling.topK, 40);
+    QCOMPARE(request.sampling.minP, 0.05f);
+    QCOMPARE(request.sampling.presencePenalty, 1.0f);
+    QCOMPARE(request.sampling.frequencyPenalty, -1.0f);
+    QCOMPARE(request.sampling.repetitionPenalty, 1.1f);
+    QCOMPARE(request.sampling.logitBias.at(5), -100.0f);
+    QCOMPARE(request.sampling.seed, uint64_t(42));
+}
+
+void InferenceTest::completionTakesTokens()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    QCOMPARE(fixture.post(TextRoute, R"({"model": "good", "prompt": [65, 66, 257]})").status, 200);
+    QCOMPARE(fixture.engines.requests()[0].prompt, (std::vector<int32_t>{65, 66, 257}));
+}
+
+void InferenceTest::lengthIsAReason()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const HttpAnswer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": "x", "max_tokens": 2})");
+    QCOMPARE(firstChoice(answer.json()).value(QLatin1String("finish_reason")).toString(), QStringLiteral("length"));
+    QCOMPARE(firstChoice(answer.json()).value(QLatin1String("text")).toString(), QStringLiteral("Hello there"));
+}
+
+void InferenceTest::failureInMidStream()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.failNext("device fault");
+    const auto stream = fixture.stream(
+        "POST", ChatRoute, R"({"model": "good", "stream": true, "messages": [{"role": "user", "content": "hi"}]})");
+    QTRY_VERIFY(stream->isFinished());
+    const QJsonObject error = stream->json().last().value(QLatin1String("error")).toObject();
+    QCOMPARE(error.value(QLatin1String("message")).toString(), QStringLiteral("device fault"));
+    for (const SseEvent& event : stream->events())
+        QVERIFY(event.data != "[DONE]");
+}
+
+void InferenceTest::failureOfAWholeAnswer()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.failNext("device fault");
+    const HttpAnswer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": "x"})");
+    QCOMPARE(answer.status, 500);
+    QCOMPARE(answer.error().value(QLatin1String("message")).toString(), QStringLiteral("device fault"));
+}
+
+void InferenceTest::disconnectCancels()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.holdTokens();
+    const auto stream = fixture.stream("POST", TextRoute, R"({"model": "good", "stream": true, "prompt": "x"})");
+    QTRY_COMPARE(fixture.engines.requests().size(), 1u);
+    QTRY_COMPARE(stream->status(), 200); // headers come before the first token
+    stream->hangUp();
+    QTRY_COMPARE(fixture.engines.cancelled(), 1);
+    QCOMPARE(fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good"})").status,
+             200); // no lease is left behind
+}
+
+void InferenceTest::disconnectOfAWholeAnswerCancels()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.holdTokens();
+    const auto reply = fixture.begin("POST", TextRoute, R"({"model": "good", "prompt": "x"})");
+    QTRY_COMPARE(fixture.engines.requests().size(), 1u);
+    reply->abort();
+    QTRY_COMPARE(fixture.engines.cancelled(), 1);
+}
+
+void InferenceTest::queueFull()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.setQueueLimit(0);
+    for (const char* body :
+         {R"({"model": "good", "prompt": "x"})", R"({"model": "good", "prompt": "x", "stream": true})"}) {
+        const HttpAnswer answer = fixture.post(TextRoute, body);
+        QCOMPARE(answer.status, 503); // before any header of a stream
+        QCOMPARE(answer.error().value(QLatin1String("code")).toString(), QStringLiteral("queue_full"));
+        QVERIFY(answer.headers.value("Retry-After").toInt() > 0);
+    }
+    const Health health = healthFromJson(fixture.get(QStringLiteral("/health")).json());
+    QCOMPARE(health.models.first().rejectedQueueFull, 2);
+}
+
+void InferenceTest::contextExceeded()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const QByteArray body = R"({"model": "good", "prompt": ")" + QByteArray(2000, 'x') + "\"}";
+    const HttpAnswer answer = fixture.post(TextRoute, body);
+    QCOMPARE(answer.status, 400);
+    QCOMPARE(answer.error().value(QLatin1String("code")).toString(), QStringLiteral("context_length_exceeded"));
+    QVERIFY(answer.error()
+                .value(QLatin1String("message"))
+                .toString()
+                .startsWith(QLatin1String("This model's maximum context length is 1000 tokens")));
+}
+
+void InferenceTest::refusals_data()
+{
+    QTest::addColumn<QString>("route");
+    QTest::addColumn<QByteArray>("body");
+    QTest::addColumn<int>("status");
+    QTest::addColumn<QString>("param");
+    QTest::addColumn<QString>("says");
+    QTest::newRow("no JSON") << ChatRoute << QByteArray("nonsense") << 400 << QString()
+                             << QStringLiteral("not valid JSON");
+    QTest::newRow("unknown model") << TextRoute << QByteArray(R"({"model": "nowhere", "prompt": "x"})") << 404
+                                   << QStringLiteral("model") << QStringLiteral("nowhere");
+    QTest::newRow("unloaded model") << TextRoute << QByteArray(R"({"model": "other", "prompt": "x"})") << 404
+                                    << QStringLiteral("model") << QStringLiteral("not loaded");
+    QTest::newRow("template raises") << ChatRoute
+                                     << QByteArray(
+                                            R"({"model": "good", "messages": [{"role": "user", "content": "raise"}]})")
+                                     << 400 << QString() << QStringLiteral("no such thing");
+    QTest::newRow("bad temperature") << TextRoute
+                                     << QByteArray(R"({"model": "good", "prompt": "x", "temperature": "hot"})") << 400
+                                     << QStringLiteral("temperature") << QStringLiteral("temperature");
+}
+
+void InferenceTest::refusals()
+{
+    QFETCH(QString, route);
+    QFETCH(QByteArray, body);
+    QFETCH(QString, says);
+    DaemonFixture fixture({QStringLiteral("good.gguf"), QStringLiteral("other.gguf")});
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const HttpAnswer answer = fixture.post(route, body);
+    QTEST(answer.status, "status");
+    QTEST(answer.error().value(QLatin1String("param")).toString(), "param");
+    QVERIFY2(answer.error().value(QLatin1String("message")).toString().contains(says), answer.body.constData());
+    QVERIFY(answer.error().contains(QLatin1String("type")) && answer.error().contains(QLatin1String("code")));
+    if (answer.status == 404)
+        QCOMPARE(answer.error().value(QLatin1String("code")).toString(), QStringLiteral("model_not_found"));
+}
+
+void InferenceTest::baseModelHasNoChat()
+{
+    DaemonFixture fixture({QStringLiteral("base.gguf")});
+    QVERIFY(fixture.load(QStringLiteral("base")));
+    QCOMPARE(fixture.model(QStringLiteral("base")).value(QLatin1String("capabilities")).toArray(),
+             QJsonArray{QStringLiteral("completion")});
+    const HttpAnswer answer =
+        fixture.post(ChatRoute, R"({"model": "base", "messages": [{"role": "user", "content": "hi"}]})");
+    QCOMPARE(answer.status, 400);
+    QVERIFY(answer.error().value(QLatin1String("message")).toString().contains(QLatin1String("/v1/completions")));
+    QCOMPARE(fixture.post(TextRoute, R"({"model": "base", "prompt": "x"})").status, 200);
+}
+
+void InferenceTest::manyAtOnce()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    std::vector<std::unique_ptr<EventReader>> streams;
+    for (int i = 0; i < 32; ++i)
+        streams.push_back(fixture.stream("POST", TextRoute, R"({"model": "good", "stream": true, "prompt": "x"})"));
+    for (const auto& stream : streams) {
+        QTRY_VERIFY(stream->isFinished());
+        QCOMPARE(stream->json().size(), 5);
+        QCOMPARE(stream->events().last().data, QByteArray("[DONE]"));
+    }
+    QCOMPARE(fixture.engines.requests().size(), 32u);
+}
+
+void InferenceTest::tokenizeAndBack()
+{
+    DaemonFixture fixture(Good);
+    const QString tokenize = QStringLiteral("/tokenize");
+    QCOMPARE(fixture.post(tokenize, R"({"content": "AB"})").status, 400); // which model?
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const auto tokens = [&](const QByteArray& body) {
+        return fixture.post(tokenize, body).json().value(QLatin1String("tokens")).toArray();
+    };
+    QCOMPARE(tokens(R"({"content": "AB"})"), (QJsonArray{65, 66}));
+    QCOMPARE(tokens(R"({"prompt": "AB", "model": "good", "add_special": true})"), (QJsonArray{256, 65, 66}));
+    QCOMPARE(tokens(R"({"messages": [{"role": "user", "content": "hi"}]})").size(), qsizetype(1 + 6 + 2 + 11));
+    const HttpAnswer text = fixture.post(QStringLiteral("/detokenize"), R"({"tokens": [72, 105]})");
+    QCOMPARE(text.json().value(QLatin1String("content")).toString(), QStringLiteral("Hi"));
+}
+
+void InferenceTest::modelsAreThoseLoaded()
+{
+    DaemonFixture fixture({QStringLiteral("good.gguf"), QStringLiteral("other.gguf")});
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const QJsonObject json = fixture.get(QStringLiteral("/v1/models")).json();
+    QCOMPARE(json.value(QLatin1String("object")).toString(), QStringLiteral("list"));
+    const QJsonArray data = json.value(QLatin1String("data")).toArray();
+    QCOMPARE(data.size(), 1);
+    QCOMPARE(data.first().toObject().value(QLatin1String("id")).toString(), QStringLiteral("good"));
+    QCOMPARE(data.first().toObject().value(QLatin1String("object")).toString(), QStringLiteral("model"));
+    QVERIFY(data.first().toObject().value(QLatin1String("created")).toInteger() > 0);
+}
+
+void InferenceTest::embeddingsAreRefused()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const HttpAnswer answer = fixture.post(QStringLiteral("/v1/embeddings"), R"({"model": "good", "input": "x"})");
+    QCOMPARE(answer.status, 400);
+    QVERIFY(
+        answer.error().value(QLatin1String("message")).toString().contains(QLatin1String("does not do embeddings")));
+    QCOMPARE(fixture.post(QStringLiteral("/v1/embeddings"), R"({"model": "nowhere", "input": "x"})").status, 404);
+}
+
+QTEST_GUILESS_MAIN(InferenceTest)
+#include "tst_inference.moc"
