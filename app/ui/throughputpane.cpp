@@ -10,6 +10,7 @@
 #include <QChart>
 #include <QChartView>
 #include <QEvent>
+#include <QGraphicsLayout>
 #include <QLabel>
 #include <QLegendMarker>
 #include <QLineSeries>
@@ -58,9 +59,9 @@ ThroughputPane::ThroughputPane(ThroughputSeries& series, QWidget* parent)
     addHeaderStretch();
     addHeaderWidget(m_numbers);
     setContent(m_view);
-    connect(&series, &ThroughputSeries::changed, this, &ThroughputPane::update);
+    connect(&series, &ThroughputSeries::changed, this, &ThroughputPane::refresh);
     applyColors();
-    update();
+    refresh();
 }
 
 void ThroughputPane::createChart()
@@ -92,7 +93,7 @@ void ThroughputPane::createChart()
     area->attachAxis(m_speed);
 }
 
-void ThroughputPane::update()
+void ThroughputPane::refresh()
 {
     const QList<QPointF> total = m_series.total();
     m_total->replace(total);

@@ -29,7 +29,7 @@ protected:
 
 private:
     void createChart();
-    void update();
+    void refresh();
     void updateModelLines();
     void updateScale();
     void applyColors();
