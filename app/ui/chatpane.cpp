@@ -158,7 +158,7 @@ void ChatPane::createTranscript()
 void ChatPane::createInput()
 {
     m_input->setAccessibleName(tr("Message to the model"));
-    m_input->setPlaceholderText(tr("Write a message. Enter sends, Shift+Enter starts a new line."));
+    m_input->setPlaceholderText(tr("Message (Shift+Enter: new line)"));
     m_input->setTabChangesFocus(true);
     m_input->installEventFilter(this);
     connect(m_input, &QPlainTextEdit::textChanged, this, &ChatPane::updateState);

@@ -15,6 +15,7 @@
 #include <QClipboard>
 #include <QComboBox>
 #include <QDataStream>
+#include <QEvent>
 #include <QFontDatabase>
 #include <QLabel>
 #include <QLineEdit>
@@ -71,6 +72,7 @@ MainWindow::MainWindow(FleetController& controller, QWidget* parent)
     createPanes();
     createToolBar();
     createMenus();
+    m_stateDot->setContentsMargins(8, 0, 0, 0);
     statusBar()->addWidget(m_stateDot);
     statusBar()->addWidget(m_state, 1);
     resize(1360, 820);
@@ -107,7 +109,7 @@ void MainWindow::createPanes()
     m_columns->addWidget(m_nodes);
     m_columns->addWidget(m_centre);
     m_columns->addWidget(m_chat);
-    m_columns->setSizes({290, 660, 410});
+    m_columns->setSizes({270, 710, 380});
     m_columns->setStretchFactor(0, 0);
     m_columns->setStretchFactor(1, 3);
     m_columns->setStretchFactor(2, 2);
@@ -241,6 +243,13 @@ void MainWindow::showAbout()
                        tr("<b>Cortex %1</b><p>One endpoint for a fleet of GPU machines.</p>"
                           "<p>Free software under the GNU General Public License, version 3. Built with Qt %2.</p>")
                            .arg(QCoreApplication::applicationVersion(), QLatin1String(qVersion())));
+}
+
+void MainWindow::changeEvent(QEvent* event)
+{
+    QMainWindow::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange)
+        updateState();
 }
 
 QString MainWindow::shownEndpoint() const

@@ -36,6 +36,9 @@ public:
     QString shownEndpoint() const;
     QString shownState() const;
 
+protected:
+    void changeEvent(QEvent* event) override;
+
 private:
     void createToolBar();
     void createPanes();

@@ -25,6 +25,7 @@ MessageBody::MessageBody(QWidget* parent)
     setTabChangesFocus(true);
     setUndoRedoEnabled(false);
     document()->setDocumentMargin(0);
+    document()->setIndentWidth(22);
     viewport()->setAutoFillBackground(false);
     connect(document()->documentLayout(), &QAbstractTextDocumentLayout::documentSizeChanged, this,
             &MessageBody::fitHeight);
@@ -50,6 +51,19 @@ void MessageBody::showMarkdown(const QString& text)
 {
     document()->setMarkdown(
         text, QTextDocument::MarkdownFeatures(QTextDocument::MarkdownDialectGitHub) | QTextDocument::MarkdownNoHTML);
+    styleCode();
+}
+
+/// Code stands on a tint that works on light and dark, and is wrapped: a message has no scroll bar of its own.
+void MessageBody::styleCode()
+{
+    QTextBlockFormat format;
+    format.setBackground(QColor(128, 128, 128, 40));
+    format.setNonBreakableLines(false);
+    for (QTextBlock block = document()->begin(); block.isValid(); block = block.next()) {
+        if (block.blockFormat().hasProperty(QTextFormat::BlockCodeFence))
+            QTextCursor(block).mergeBlockFormat(format);
+    }
 }
 
 QVariant MessageBody::loadResource(int /*type*/, const QUrl& /*name*/)

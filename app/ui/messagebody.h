@@ -25,6 +25,7 @@ protected:
     void wheelEvent(QWheelEvent* event) override;
 
 private:
+    void styleCode();
     void fitHeight();
 };
 

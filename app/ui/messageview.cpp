@@ -47,7 +47,8 @@ MessageView::MessageView(const ChatMessage& message, QWidget* parent)
     , m_footer(makeNoteLabel(this))
 {
     createWidgets();
-    const QString author = m_isUser ? tr("You") : message.model;
+    const QString author = m_isUser ? tr("You") : format::shortModelName(message.model);
+    m_author->setToolTip(m_isUser ? QString() : message.model);
     m_author->setText(author);
     m_body->setAccessibleName(tr("Message: %1").arg(author));
     m_reasoning->setAccessibleName(tr("Thoughts: %1").arg(author));
@@ -130,9 +131,11 @@ void MessageView::setMessage(const ChatMessage& message)
     if (!message.isRunning() && !m_isWhole)
         showWhole(message);
     m_error->setText(message.error);
+    m_error->setAccessibleName(message.error);
     m_error->setVisible(!message.error.isEmpty());
     const QString footer = footerText(message);
     m_footer->setText(footer);
+    m_footer->setAccessibleName(footer);
     m_footer->setVisible(!footer.isEmpty());
 }
 
@@ -197,16 +200,17 @@ void MessageView::changeEvent(QEvent* event)
 
 void MessageView::applyColors()
 {
-    const auto paint = [this](QWidget* widget, QPalette::ColorRole role, const QColor& color) {
+    const auto paint = [this](QWidget* widget, const QColor& color) {
         QPalette changed = palette();
-        changed.setColor(role, color);
+        changed.setColor(QPalette::Text, color);
+        changed.setColor(QPalette::WindowText, color);
         changed.setColor(QPalette::Base, Qt::transparent);
         widget->setPalette(changed);
     };
-    paint(m_footer, QPalette::WindowText, colors::muted(palette()));
-    paint(m_error, QPalette::WindowText, colors::bad(palette()));
-    paint(m_reasoning, QPalette::Text, colors::muted(palette()));
-    paint(m_body, QPalette::Text, palette().color(QPalette::Text));
+    paint(m_footer, colors::muted(palette()));
+    paint(m_error, colors::bad(palette()));
+    paint(m_reasoning, colors::muted(palette()));
+    paint(m_body, palette().color(QPalette::Text));
 }
 
 QString MessageView::shownText() const

@@ -113,11 +113,11 @@ void ModelsPane::createView()
     header->setHighlightSections(false);
     header->setMinimumSectionSize(3 * line);
     header->setSectionResizeMode(FleetModelsModel::NameColumn, QHeaderView::Stretch);
+    header->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     header->resizeSection(FleetModelsModel::StateColumn, 14 * line);
-    header->resizeSection(FleetModelsModel::NodesColumn, 10 * line);
+    header->resizeSection(FleetModelsModel::DetailsColumn, 11 * line);
     header->resizeSection(FleetModelsModel::SpeedColumn, 4 * line);
     header->resizeSection(FleetModelsModel::InFlightColumn, 5 * line);
-    header->resizeSection(FleetModelsModel::ContextColumn, 5 * line);
 
     connect(m_view, &QTableView::activated, m_chat, &QAction::trigger);
     m_view->setContextMenuPolicy(Qt::CustomContextMenu);

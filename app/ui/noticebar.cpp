@@ -6,6 +6,7 @@
 
 #include <QAccessible>
 #include <QBoxLayout>
+#include <QEvent>
 #include <QLabel>
 #include <QPainter>
 #include <QToolButton>
@@ -14,11 +15,11 @@ namespace cortex {
 
 NoticeBar::NoticeBar(QWidget* parent)
     : QFrame(parent)
+    , m_icon(new QLabel(this))
     , m_text(new QLabel(this))
     , m_dismiss(new QToolButton(this))
 {
-    auto* icon = new QLabel(this);
-    icon->setPixmap(symbolIcon(QStringLiteral("warning")).pixmap(QSize(16, 16), devicePixelRatioF()));
+    drawIcon();
     m_text->setWordWrap(true);
     m_text->setTextFormat(Qt::PlainText);
     m_text->setTextInteractionFlags(Qt::TextSelectableByMouse);
@@ -30,7 +31,7 @@ NoticeBar::NoticeBar(QWidget* parent)
 
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(12, 6, 8, 6);
-    row->addWidget(icon, 0, Qt::AlignTop);
+    row->addWidget(m_icon, 0, Qt::AlignTop);
     row->addWidget(m_text, 1);
     row->addWidget(m_dismiss, 0, Qt::AlignTop);
     hide();
@@ -39,6 +40,7 @@ NoticeBar::NoticeBar(QWidget* parent)
 void NoticeBar::showMessage(const QString& message)
 {
     m_text->setText(message);
+    m_text->setAccessibleName(message);
     setAccessibleName(message);
     show();
     QAccessibleEvent alert(this, QAccessible::Alert);
@@ -48,6 +50,19 @@ void NoticeBar::showMessage(const QString& message)
 QString NoticeBar::message() const
 {
     return isHidden() ? QString() : m_text->text();
+}
+
+void NoticeBar::drawIcon()
+{
+    constexpr QSize size(16, 16);
+    m_icon->setPixmap(symbolIcon(QStringLiteral("warning")).pixmap(size, devicePixelRatioF()));
+}
+
+void NoticeBar::changeEvent(QEvent* event)
+{
+    QFrame::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange)
+        drawIcon();
 }
 
 void NoticeBar::paintEvent(QPaintEvent* event)

@@ -19,8 +19,12 @@ public:
 
 protected:
     void paintEvent(QPaintEvent* event) override;
+    void changeEvent(QEvent* event) override;
 
 private:
+    void drawIcon();
+
+    QLabel* m_icon;
     QLabel* m_text;
     QToolButton* m_dismiss;
 };
