@@ -39,7 +39,7 @@ struct GatewayConfig {
 /// A model of the catalogue: `[[models]]` of models.toml.
 struct CatalogueModel {
     QString id;
-    QString harness = QStringLiteral("native");
+    QString harness = QStringLiteral("native"); ///< "native" or "openai"; a file's "candle" is read as "native"
     QString quant;
     qint64 vramMb = 0;
     int minDevices = 1;
@@ -62,9 +62,13 @@ struct Catalogue {
     QHash<QString, QString> aliases; ///< alias → model id
 };
 
-/// Read and check a file. Throw InputError naming file, line and key: unreadable, not TOML, an unknown key, a value of the
-/// wrong type or out of range, a double name. Relative paths count from the file's folder.
+/// Read and check a file. Throw InputError naming file, line and key: unreadable, not TOML, an unknown key, a value of
+/// the wrong type or out of range, a double name. Relative paths count from the file's folder.
 GatewayConfig loadGatewayConfig(const QString& path, const QProcessEnvironment& environment);
 Catalogue loadCatalogue(const QString& path);
+
+/// The same from text; `path` stands in messages.
+GatewayConfig parseGatewayConfig(const QByteArray& text, const QString& path, const QProcessEnvironment& environment);
+Catalogue parseCatalogue(const QByteArray& text, const QString& path);
 
 } // namespace cortex

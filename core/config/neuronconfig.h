@@ -38,4 +38,7 @@ struct NeuronConfig {
 /// As loadGatewayConfig. An empty path gives the defaults with the environment applied.
 NeuronConfig loadNeuronConfig(const QString& path, const QProcessEnvironment& environment);
 
+/// The same from text; `path` stands in messages.
+NeuronConfig parseNeuronConfig(const QByteArray& text, const QString& path, const QProcessEnvironment& environment);
+
 } // namespace cortex
