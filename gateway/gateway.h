@@ -40,8 +40,13 @@ Q_SIGNALS:
     void stopped();
 
 private:
+    void wire();
+    std::optional<QString> listen();
+
+    GatewayConfig m_config;
+    Catalogue m_catalogue;
     class Private;
-    std::unique_ptr<Private> d;
+    std::unique_ptr<Private> d; ///< from start on: everything that belongs to the thread of start
 };
 
 /// Runs a Gateway on a thread of its own, for the console. Created, started and destroyed on the GUI's thread; the

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "core/http/httpserver.h"
+#include "gateway/authenticator.h"
+#include "gateway/fleetevents.h"
+#include "gateway/fleetstore.h"
+#include "gateway/proxy.h"
+#include "gateway/router.h"
+
+#include <QDateTime>
+
+namespace cortex {
+
+/// The gateway's routes: who may come in, and which part answers. All state is elsewhere.
+class FrontDoor {
+public:
+    FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, Router& router, Proxy& proxy,
+              FleetEvents& events);
+
+private:
+    using Response = std::shared_ptr<ResponseStream>;
+    void guarded(const QByteArray& method, const QString& pattern, HttpServer::Handler handler);
+    void setClientRoutes();
+    void setOperatorRoutes();
+    void about(const Response& response) const;
+    void health(const Response& response) const;
+    void model(const HttpRequest& request, const Response& response) const;
+    void operate(const HttpRequest& request, const Response& response, bool load);
+
+    HttpServer& m_server;
+    Authenticator m_authenticator;
+    FleetStore& m_store;
+    Router& m_router;
+    Proxy& m_proxy;
+    FleetEvents& m_events;
+    qint64 m_created = QDateTime::currentSecsSinceEpoch();
+};
+
+} // namespace cortex
