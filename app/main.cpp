@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-only
-/// cortex-console: the composition root. Reads the command line, the config and the saved layout, and connects the window
-/// to a gateway that runs in this process.
+/// cortex-console: the composition root. Reads the command line, the config and the saved layout, and connects the
+/// window to a gateway that runs in this process.
 #include "app/models/fleetcontroller.h"
 #include "app/models/gatewaysource.h"
 #include "app/ui/mainwindow.h"
 #include "core/config/gatewayconfig.h"
 #include "core/error.h"
+#include "core/logging.h"
+#include "core/signals.h"
 #include "core/version.h"
 
 #include <QApplication>
@@ -33,12 +35,14 @@ struct Configuration {
 void setUpParser(QCommandLineParser& parser)
 {
     parser.setApplicationDescription(
-        QCoreApplication::translate("main", "Desktop console of Cortex: shows the fleet, talks to its models, and serves one "
-                                            "endpoint for all of them."));
+        QCoreApplication::translate("main",
+                                    "Desktop console of Cortex: shows the fleet, talks to its models, and serves one "
+                                    "endpoint for all of them."));
     parser.addHelpOption();
     parser.addVersionOption();
     parser.addOption({QStringLiteral("config"),
-                      QCoreApplication::translate("main", "Read the config from FILE (default: %1).").arg(QStringLiteral("$XDG_CONFIG_HOME/cortex/cortex.toml")),
+                      QCoreApplication::translate("main", "Read the config from FILE (default: %1).")
+                          .arg(QStringLiteral("$XDG_CONFIG_HOME/cortex/cortex.toml")),
                       QStringLiteral("FILE")});
 }
 
@@ -58,7 +62,8 @@ bool answersWithoutDisplay(int argc, char** argv)
 Configuration defaultConfiguration()
 {
     Configuration configuration;
-    configuration.gateway = loadGatewayConfig({}, QProcessEnvironment::systemEnvironment());
+    configuration.gateway =
+        parseGatewayConfig({}, QStringLiteral("environment"), QProcessEnvironment::systemEnvironment());
     if (configuration.gateway.neurons.isEmpty())
         configuration.gateway.neurons.append({QStringLiteral("local"), QUrl(QStringLiteral("http://127.0.0.1:13131"))});
     return configuration;
@@ -69,7 +74,8 @@ Configuration readConfiguration(const QString& chosenFile)
 {
     QString file = chosenFile;
     if (file.isEmpty()) {
-        file = QStandardPaths::writableLocation(QStandardPaths::GenericConfigLocation) + QStringLiteral("/cortex/cortex.toml");
+        file = QStandardPaths::writableLocation(QStandardPaths::GenericConfigLocation)
+            + QStringLiteral("/cortex/cortex.toml");
         if (!QFileInfo::exists(file))
             return defaultConfiguration();
     }
@@ -97,7 +103,8 @@ QString layoutKey()
 int runConsole(Configuration configuration)
 {
     const QList<KeyEntry> keys = configuration.gateway.requireAuth ? configuration.gateway.keys : QList<KeyEntry>();
-    FleetController controller(std::make_unique<GatewaySource>(std::move(configuration.gateway), std::move(configuration.catalogue)));
+    FleetController controller(
+        std::make_unique<GatewaySource>(std::move(configuration.gateway), std::move(configuration.catalogue)));
     if (!keys.isEmpty())
         controller.chat()->setApiKey(keys.first().key);
     QObject::connect(&controller, &FleetController::stateChanged, &controller, [&controller] {
@@ -106,6 +113,9 @@ int runConsole(Configuration configuration)
         else if (controller.state() == FleetController::State::Running)
             std::fprintf(stderr, "cortex-console: serving %s\n", qPrintable(controller.clientEndpoint()));
     });
+
+    const TerminationSignals signals;
+    QObject::connect(&signals, &TerminationSignals::received, qApp, &QCoreApplication::quit);
 
     QSettings settings;
     MainWindow window(controller);
@@ -125,9 +135,10 @@ int main(int argc, char** argv)
     // Qt's own dispatcher handles thousands of sockets better than GLib's; the gateway's thread takes it up, too.
     if (qEnvironmentVariableIsEmpty("QT_NO_GLIB"))
         qputenv("QT_NO_GLIB", "1");
+    installLogging();
     QCoreApplication::setOrganizationName(QStringLiteral("cortex"));
     QCoreApplication::setApplicationName(QStringLiteral("cortex-console"));
-    QCoreApplication::setApplicationVersion(versionText());
+    QCoreApplication::setApplicationVersion(version());
 
     QCommandLineParser parser;
     setUpParser(parser);
