@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-only
 # Qt and the libraries of the Qt side. Debian 12's Qt 6.4.2 is the floor.
 
-find_package(Qt6 6.4.2 REQUIRED COMPONENTS Core Network HttpServer Sql)
+find_package(Qt6 6.4.2 REQUIRED COMPONENTS Core Network HttpServer)
 if(CORTEX_GUI)
     find_package(Qt6 6.4.2 REQUIRED COMPONENTS Gui Widgets Charts Svg)
 endif()

@@ -3,6 +3,7 @@
 
 #include "neuron/engine/error.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -32,10 +33,11 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        fail(errno == ENOENT || errno == ENOTDIR ? ErrorKind::NotFound : ErrorKind::BadFile, path, std::strerror(errno));
+        fail(errno == ENOENT || errno == ENOTDIR ? ErrorKind::NotFound : ErrorKind::BadFile, path,
+             std::strerror(errno));
     const Descriptor descriptor{fd};
 
-    struct stat status{};
+    struct stat status { };
     if (::fstat(fd, &status) != 0)
         fail(ErrorKind::BadFile, path, std::strerror(errno));
     if (!S_ISREG(status.st_mode))
@@ -56,9 +58,19 @@ MappedFile::MappedFile(std::filesystem::path path, std::span<const std::byte> by
 {
 }
 
+std::shared_ptr<const MappedFile> MappedFile::fromBytes(std::filesystem::path path, std::span<const std::byte> bytes)
+{
+    auto copy = std::make_unique<std::byte[]>(bytes.size());
+    std::ranges::copy(bytes, copy.get());
+    std::shared_ptr<MappedFile> file(new MappedFile(std::move(path), {copy.get(), bytes.size()}));
+    file->m_copy = std::move(copy);
+    return file;
+}
+
 MappedFile::~MappedFile()
 {
-    ::munmap(const_cast<std::byte*>(m_bytes.data()), m_bytes.size());
+    if (!m_copy)
+        ::munmap(const_cast<std::byte*>(m_bytes.data()), m_bytes.size());
 }
 
 } // namespace cortex::engine

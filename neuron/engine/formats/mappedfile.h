@@ -12,6 +12,8 @@ namespace cortex::engine {
 class MappedFile {
 public:
     static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+    /// A copy of `bytes` that passes for a file; `path` only names it in messages. For the tests of readers.
+    static std::shared_ptr<const MappedFile> fromBytes(std::filesystem::path path, std::span<const std::byte> bytes);
     ~MappedFile();
     MappedFile(const MappedFile&) = delete;
     MappedFile& operator=(const MappedFile&) = delete;
@@ -22,6 +24,7 @@ public:
 private:
     MappedFile(std::filesystem::path path, std::span<const std::byte> bytes);
     std::filesystem::path m_path;
+    std::unique_ptr<std::byte[]> m_copy; ///< holds the bytes where they are not a mapping
     std::span<const std::byte> m_bytes;
 };
 

@@ -22,17 +22,28 @@ private:
 };
 
 /// Finds stop strings in streamed text, also across token boundaries: text that may be the beginning of a stop string
-/// is held back until it is known. Earliest match wins; at equal positions the longest.
+/// is held back until it is known. The stop string that is complete first wins; of several that are complete at the
+/// same byte, the longest. So the outcome does not depend on how the text was cut. Linear in the text.
 class StopMatcher {
 public:
-    explicit StopMatcher(std::vector<std::string> stops);
+    explicit StopMatcher(std::vector<std::string> stops); ///< empty ones are left out
     /// Text that is safe to emit after `text` arrived. After a match: what stood before it; the rest is dropped.
     std::string push(std::string_view text);
     std::string flush(); ///< what was held back, when the stream ends without a match
     const std::optional<std::string>& matched() const { return m_matched; }
 
 private:
-    std::vector<std::string> m_stops;
+    /// One stop string and how much of it the text so far ends with (Knuth, Morris, Pratt).
+    struct Stop {
+        std::string text;
+        std::vector<size_t> fallback; ///< for each prefix, the length of the longest that it properly ends with
+        size_t length = 0;
+
+        explicit Stop(std::string stopText);
+        bool advance(char byte); ///< whether `byte` completes it
+    };
+
+    std::vector<Stop> m_stops;
     std::string m_pending;
     std::optional<std::string> m_matched;
 };

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "neuron/daemon/api/inferenceapi.h"
+
+#include "neuron/daemon/apierror.h"
+#include "neuron/daemon/openai/prompt.h"
+
+#include <QJsonArray>
+
+namespace cortex::neuron {
+
+namespace {
+constexpr int RequestWorkers = 2;
+} // namespace
+
+InferenceApi::InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, MainThreadQueue& queue)
+    : m_manager(manager)
+    , m_registry(registry)
+    , m_metrics(metrics)
+    , m_queue(queue)
+    , m_workers(queue, RequestWorkers)
+{
+}
+
+InferenceApi::~InferenceApi() = default;
+
+// From bytes to a request, and from an exception to an answer.
+// ------------------------------------------------------------
+
+void InferenceApi::refuse(const Response& response, const std::exception_ptr& error)
+{
+    try {
+        std::rethrow_exception(error);
+    } catch (const ApiError& refusal) {
+        m_metrics.refused(refusal.code().isEmpty() ? QString::number(refusal.status()) : refusal.code());
+        refusal.send(*response);
+    } catch (const std::exception& fault) { // bad_alloc and the like: the request fails, the daemon goes on
+        m_metrics.refused(QStringLiteral("internal_error"));
+        ApiError::internal(QString::fromStdString(fault.what())).send(*response);
+    }
+}
+
+template <class Work, class Then>
+void InferenceApi::onWorker(const Response& response, Work work, Then then)
+{
+    m_workers.run(std::move(work), [this, response, then = std::move(then)](auto& outcome) mutable {
+        try {
+            then(outcome.take());
+        } catch (...) {
+            refuse(response, std::current_exception());
+        }
+    });
+}
+
+template <class Request>
+HttpServer::Handler InferenceApi::parsed(Request (*parse)(QByteArrayView),
+                                         void (InferenceApi::*serve)(Request, const Response&))
+{
+    return [this, parse, serve](const HttpRequest& request, const Response& response) {
+        onWorker(
+            response, [parse, body = request.body] { return parse(body); },
+            [this, serve, response](Request value) { (this->*serve)(std::move(value), response); });
+    };
+}
+
+void InferenceApi::addRoutes(HttpServer& server)
+{
+    server.route("POST", QStringLiteral("/v1/chat/completions"), parsed(&parseChatRequest, &InferenceApi::chat));
+    server.route("POST", QStringLiteral("/v1/completions"), parsed(&parseCompletionRequest, &InferenceApi::complete));
+    server.route("POST", QStringLiteral("/v1/embeddings"), parsed(&parseModelName, &InferenceApi::embeddings));
+    server.route("POST", QStringLiteral("/tokenize"), parsed(&parseTokenizeRequest, &InferenceApi::tokenize));
+    server.route("POST", QStringLiteral("/detokenize"), parsed(&parseDetokenizeRequest, &InferenceApi::detokenize));
+    server.route("GET", QStringLiteral("/v1/models"),
+                 [this](const HttpRequest&, const Response& response) { listModels(*response); });
+}
+
+// The routes.
+// ------------------------------------------------------------------------------------------------------------
+
+void InferenceApi::chat(ChatRequest request, const Response& response)
+{
+    auto conversation = std::make_shared<const Conversation>(std::move(request.conversation));
+    generate(
+        CompletionFormat::Kind::Chat, request.model, request.options,
+        [conversation](const engine::Engine& engine) { return conversationTokens(engine, *conversation); }, response);
+}
+
+void InferenceApi::complete(CompletionRequest request, const Response& response)
+{
+    auto prompt = std::make_shared<const Prompt>(std::move(request.prompt));
+    generate(
+        CompletionFormat::Kind::Text, request.model, request.options,
+        [prompt](const engine::Engine& engine) { return promptTokens(engine, *prompt); }, response);
+}
+
+void InferenceApi::generate(CompletionFormat::Kind kind, const QString& model, const GenerationOptions& options,
+                            MakeTokens makeTokens, const Response& response)
+{
+    auto lease = std::make_shared<ModelLease>(m_manager.lease(model));
+    const engine::Engine* engine = &(*lease)->engine(); // the lease keeps it until the main thread has the tokens
+    onWorker(
+        response, [engine, makeTokens = std::move(makeTokens)] { return makeTokens(*engine); },
+        [this, lease, kind, model, options, response](std::vector<int32_t> tokens) {
+            if (!response->isOpen())
+                return; // the client went away meanwhile
+            if ((*lease)->isRevoked())
+                throw ApiError::unavailable(QStringLiteral("model_unloading"),
+                                            QStringLiteral("The model `%1` is being unloaded").arg(model), 5);
+            auto generation =
+                std::make_unique<Generation>(std::move(*lease), response, CompletionFormat(kind, model), options);
+            generation->start(std::move(tokens), m_queue);
+            Generation* running = generation.release();
+            running->setParent(this);
+            connect(running, &Generation::finished, this, [this, running](const engine::SequenceResult& result) {
+                m_metrics.generated(running->modelId(), result, running->timeToFirstText());
+                running->deleteLater();
+            });
+        });
+}
+
+void InferenceApi::tokenize(TokenizeRequest request, const Response& response)
+{
+    auto lease = std::make_shared<ModelLease>(m_manager.lease(modelOrOnly(request.model)));
+    const engine::Engine* engine = &(*lease)->engine();
+    onWorker(
+        response,
+        [engine, request = std::move(request)] {
+            if (const auto* conversation = std::get_if<Conversation>(&request.input))
+                return conversationTokens(*engine, *conversation);
+            return requireTokenizer(*engine).encode(std::get<std::string>(request.input),
+                                                    {.addBos = request.addSpecial, .parseSpecial = true});
+        },
+        [lease, response](const std::vector<int32_t>& tokens) {
+            QJsonArray list;
+            for (const int32_t token : tokens)
+                list.append(token);
+            response->respondJson(200, {{QStringLiteral("tokens"), list}, {QStringLiteral("count"), list.size()}});
+        });
+}
+
+void InferenceApi::detokenize(DetokenizeRequest request, const Response& response)
+{
+    auto lease = std::make_shared<ModelLease>(m_manager.lease(modelOrOnly(request.model)));
+    const engine::Engine* engine = &(*lease)->engine();
+    onWorker(
+        response, [engine, tokens = std::move(request.tokens)] { return requireTokenizer(*engine).decode(tokens); },
+        [lease, response](const std::string& text) {
+            response->respondJson(200, {{QStringLiteral("content"), QString::fromStdString(text)}});
+        });
+}
+
+void InferenceApi::embeddings(QString model, const Response&)
+{
+    const QString name = modelOrOnly(model);
+    const ModelLease lease = m_manager.lease(name); // an unknown model is the more useful error
+    throw ApiError(400, QStringLiteral("invalid_request_error"), QStringLiteral("embeddings_not_supported"),
+                   QStringLiteral("the model `%1` does not do embeddings").arg(name), QStringLiteral("model"));
+}
+
+void InferenceApi::listModels(ResponseStream& response) const
+{
+    QJsonArray list;
+    for (const KnownModel& known : m_registry.models()) {
+        if (known.model.status != ModelStatus::Loaded)
+            continue;
+        list.append(QJsonObject{{QStringLiteral("id"), known.model.id},
+                                {QStringLiteral("object"), QStringLiteral("model")},
+                                {QStringLiteral("created"), known.loadedAt},
+                                {QStringLiteral("owned_by"), QStringLiteral("neuron")},
+                                {QStringLiteral("max_model_len"), known.model.limit.context}});
+    }
+    response.respondJson(200, {{QStringLiteral("object"), QStringLiteral("list")}, {QStringLiteral("data"), list}});
+}
+
+QString InferenceApi::modelOrOnly(const QString& model) const
+{
+    if (!model.isEmpty())
+        return model;
+    const auto only = m_manager.onlyLoaded();
+    if (!only)
+        throw ApiError::badRequest(QStringLiteral("you must provide a 'model': not just one is loaded"),
+                                   QStringLiteral("model"));
+    return *only;
+}
+
+} // namespace cortex::neuron

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "core/http/httpserver.h"
+#include "neuron/daemon/api/metrics.h"
+#include "neuron/daemon/models/modelmanager.h"
+#include "neuron/daemon/openai/generation.h"
+
+namespace cortex::neuron {
+
+/// /v1/* and /tokenize, /detokenize. Bodies are parsed, templates rendered and text tokenized on workers; a request is
+/// then one Generation. Main thread.
+class InferenceApi : public QObject {
+    Q_OBJECT
+public:
+    /// The queue must not run any more tasks once this is gone.
+    InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, MainThreadQueue& queue);
+    ~InferenceApi() override;
+    void addRoutes(HttpServer& server);
+
+private:
+    using Response = std::shared_ptr<ResponseStream>;
+    template <class Request>
+    HttpServer::Handler parsed(Request (*parse)(QByteArrayView), void (InferenceApi::*serve)(Request, const Response&));
+    template <class Work, class Then>
+    void onWorker(const Response& response, Work work, Then then);
+    void refuse(const Response& response, const std::exception_ptr& error);
+
+    void chat(ChatRequest request, const Response& response);
+    void complete(CompletionRequest request, const Response& response);
+    void tokenize(TokenizeRequest request, const Response& response);
+    void detokenize(DetokenizeRequest request, const Response& response);
+    void embeddings(QString model, const Response& response);
+    void listModels(ResponseStream& response) const;
+
+    using MakeTokens = std::function<std::vector<int32_t>(const engine::Engine&)>;
+    void generate(CompletionFormat::Kind kind, const QString& model, const GenerationOptions& options,
+                  MakeTokens makeTokens, const Response& response);
+    QString modelOrOnly(const QString& model) const;
+
+    ModelManager& m_manager;
+    ModelRegistry& m_registry;
+    Metrics& m_metrics;
+    MainThreadQueue& m_queue;
+    Workers m_workers;
+};
+
+} // namespace cortex::neuron

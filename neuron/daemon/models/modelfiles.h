@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include <QList>
+#include <QProcessEnvironment>
+#include <QString>
+#include <QStringList>
+
+namespace cortex::neuron {
+
+/// A model that lies on this machine's disk, whole.
+struct ModelFile {
+    QString id; ///< `name`, or `name:quant` where several quantizations of one name are here
+    QString name; ///< "ORG/NAME", or the stem of a loose file
+    QString quant; ///< of a GGUF file, upper case, as its name tells; empty for safetensors and unmarked files
+    QString path; ///< a GGUF file (the first of a split one), or a safetensors directory
+    QString stamp; ///< changes when the file does
+    bool operator==(const ModelFile&) const = default;
+};
+
+/// Where models lie.
+struct ModelRoots {
+    QStringList directories; ///< X.gguf, NAME/…, ORG/NAME/… with GGUF or safetensors inside
+    QStringList hubCaches; ///< Hugging Face cache layout: models--ORG--NAME/{refs,blobs,snapshots}
+};
+
+/// Every model under the roots, by id. Reads folder listings and shard indexes only, never a model's bytes; folders
+/// that cannot be read are skipped. Half-fetched models (missing shards, dangling links) are not listed. Any thread.
+QList<ModelFile> scanModelFiles(const ModelRoots& roots);
+
+/// The Hugging Face cache of this environment: HF_HUB_CACHE, else $HF_HOME/hub, else $XDG_CACHE_HOME/huggingface/hub,
+/// else ~/.cache/huggingface/hub.
+QString hubCacheDirectory(const QProcessEnvironment& environment);
+
+/// ModelFile::stamp of a path as it is now.
+QString modelStamp(const QString& path);
+
+/// The quantization that a GGUF file's name tells ("Model-Q4_K_M-00001-of-00002.gguf" → "Q4_K_M"); empty where it tells
+/// none.
+QString quantOfFileName(const QString& fileName);
+
+/// "ORG/NAME:QUANT" → ("ORG/NAME", "QUANT"); without a colon the quant is empty.
+QPair<QString, QString> splitModelId(const QString& id);
+
+} // namespace cortex::neuron

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "neuron/daemon/openai/generation.h"
+
+#include "core/sse.h"
+#include "neuron/daemon/apierror.h"
+
+#include <QJsonDocument>
+#include <QPointer>
+
+namespace cortex::neuron {
+
+namespace {
+constexpr std::chrono::seconds KeepAliveInterval{5}; ///< clients call anything silent dead
+constexpr qint64 MaxPendingBytes = 16 * 1024 * 1024; ///< what a client may leave unread
+} // namespace
+
+Generation::Generation(ModelLease lease, std::shared_ptr<ResponseStream> response, CompletionFormat format,
+                       const GenerationOptions& options)
+    : m_lease(std::move(lease))
+    , m_response(std::move(response))
+    , m_format(std::move(format))
+    , m_options(options)
+{
+    connect(m_response.get(), &ResponseStream::disconnected, this, &Generation::cancel);
+    connect(m_lease.operator->(), &LoadedModel::revoked, this, &Generation::cancel);
+    connect(&m_keepAlive, &QTimer::timeout, this, [this] { m_response->write(sseComment("waiting")); });
+}
+
+Generation::~Generation() = default;
+
+void Generation::start(std::vector<int32_t> prompt, MainThreadQueue& queue)
+{
+    engine::SequenceRequest request;
+    request.prompt = std::move(prompt);
+    request.maxTokens = m_options.maxTokens;
+    request.sampling = m_options.sampling;
+    request.stop = m_options.stop;
+    request.ignoreEos = m_options.ignoreEos;
+    const auto relay =
+        std::make_shared<TokenRelay>(queue, [self = QPointer<Generation>(this)](const TokenBatch& batch) {
+            if (self)
+                self->deliver(batch);
+        });
+    m_clock.start();
+    try {
+        m_sequence = m_lease->engine().submit(std::move(request), relay);
+    } catch (const engine::Error& error) {
+        throw ApiError::fromEngine(error);
+    }
+    m_submitted = true;
+    if (!m_options.stream)
+        return;
+    m_response->beginEventStream();
+    if (const QByteArray opening = m_format.opening(); !opening.isEmpty())
+        m_response->write(opening);
+    m_keepAlive.start(KeepAliveInterval);
+}
+
+void Generation::cancel()
+{
+    if (m_submitted)
+        m_lease->engine().cancel(m_sequence); // `finished` follows from the engine
+}
+
+void Generation::deliver(const TokenBatch& batch)
+{
+    if (!m_timeToFirstText && !batch.texts.empty())
+        m_timeToFirstText = double(m_clock.nsecsElapsed()) * 1e-9;
+    if (m_options.stream) {
+        stream(batch);
+    } else {
+        for (const std::string& text : batch.texts)
+            m_text += text;
+    }
+    if (batch.result)
+        finish(*batch.result);
+}
+
+void Generation::stream(const TokenBatch& batch)
+{
+    QByteArray frames;
+    for (const std::string& text : batch.texts)
+        frames += m_format.text(text);
+    if (frames.isEmpty())
+        return;
+    m_response->write(frames);
+    m_keepAlive.start();
+    if (m_response->pendingBytes() > MaxPendingBytes) {
+        m_response->abort(); // it does not read
+        cancel();
+    }
+}
+
+void Generation::finish(const engine::SequenceResult& result)
+{
+    m_keepAlive.stop();
+    switch (result.reason) {
+    case engine::FinishReason::Failed:
+        fail(QStringLiteral("engine_failed"), QString::fromStdString(result.error));
+        break;
+    case engine::FinishReason::Cancelled:
+        fail(QStringLiteral("model_unloading"),
+             QStringLiteral("the model was unloaded before the answer was complete"));
+        break;
+    case engine::FinishReason::Stop:
+    case engine::FinishReason::StopString:
+    case engine::FinishReason::Length:
+        if (!m_options.stream) {
+            m_response->respondJson(200, m_format.whole(m_text, result));
+            break;
+        }
+        m_response->write(m_format.closing(result) + (m_options.includeUsage ? m_format.usage(result) : QByteArray())
+                          + CompletionFormat::done());
+        m_response->end();
+        break;
+    }
+    Q_EMIT finished(result);
+}
+
+void Generation::fail(const QString& code, const QString& message)
+{
+    if (!m_response->isOpen())
+        return; // nobody listens: the client went away
+    const ApiError error = code == QLatin1String("model_unloading")
+        ? ApiError::unavailable(code, message, 5)
+        : ApiError(500, QStringLiteral("server_error"), code, message);
+    if (!m_options.stream) {
+        error.send(*m_response);
+        return;
+    }
+    // In mid-stream: the error as a frame, and no [DONE], so that a cut answer never looks whole.
+    m_response->write(sseFrame({}, QJsonDocument(error.toJson()).toJson(QJsonDocument::Compact)));
+    m_response->end();
+}
+
+} // namespace cortex::neuron

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "neuron/engine/text/tokenizer.h"
+#include "neuron/engine/text/vocabulary.h"
+
+namespace cortex::engine {
+
+/// Byte-level BPE: added tokens are taken out of the text, the rest is normalized, cut into words, and each word's
+/// bytes are merged.
+class BpeTokenizer final : public Tokenizer {
+public:
+    /// Throws Error(BadFile) for ids out of range and added tokens that cannot be matched.
+    explicit BpeTokenizer(BpeVocabulary vocabulary);
+
+    std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options) const override;
+    std::string tokenBytes(int32_t token) const override;
+    std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial) const override;
+    int32_t vocabularySize() const override { return int32_t(m_bytes.size()); }
+    bool isSpecial(int32_t token) const override;
+    std::optional<int32_t> find(std::string_view token) const override;
+    std::optional<int32_t> bos() const override { return m_roles.bos; }
+    std::optional<int32_t> eos() const override { return m_roles.eos; }
+    const std::vector<int32_t>& stopTokens() const override { return m_roles.stops; }
+    bool wantsBos() const override { return m_roles.wantsBos; }
+
+private:
+    class Encoding;
+
+    bool hasToken(int32_t token) const { return token >= 0 && size_t(token) < m_bytes.size(); }
+
+    std::vector<std::string> m_bytes; ///< by id
+    std::vector<bool> m_special; ///< by id
+    TokenIds m_entryIds;
+    TokenIds m_addedIds;
+    AddedTokenMatcher m_rawTokens;
+    AddedTokenMatcher m_normalizedTokens;
+    PreTokenizer m_preTokenizer;
+    BytePairMerger m_merger;
+    bool m_normalizeNfc;
+    bool m_ignoreMerges;
+    TokenRoles m_roles;
+};
+
+} // namespace cortex::engine

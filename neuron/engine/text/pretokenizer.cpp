@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "neuron/engine/text/pretokenizer.h"
+
+#include "neuron/engine/text/utf8.h"
+
+#include <algorithm>
+
+namespace cortex::engine {
+
+namespace {
+
+struct Piece {
+    size_t begin;
+    size_t end;
+    bool isMatch;
+};
+
+/// Matches and what lies between them, in order; empty matches are cuts.
+std::vector<Piece> findPieces(std::string_view text, const Regex& pattern)
+{
+    std::vector<Piece> pieces;
+    size_t done = 0;
+    size_t from = 0;
+    while (from <= text.size()) {
+        const auto match = pattern.find(text, from);
+        if (!match)
+            break;
+        const bool empty = match->begin == match->end;
+        const bool repeats = empty && !pieces.empty() && match->begin == done;
+        if (!repeats) {
+            if (done < match->begin)
+                pieces.push_back({done, match->begin, false});
+            pieces.push_back({match->begin, match->end, true});
+            done = match->end;
+        }
+        from = match->end;
+        if (empty)
+            from += from < text.size() ? nextUtf8(text.substr(from)).bytes : 1;
+    }
+    if (done < text.size())
+        pieces.push_back({done, text.size(), false});
+    return pieces;
+}
+
+std::vector<Piece> joinContiguous(const std::vector<Piece>& pieces)
+{
+    std::vector<Piece> joined;
+    for (const Piece& piece : pieces) {
+        if (!joined.empty() && joined.back().isMatch == piece.isMatch)
+            joined.back().end = piece.end;
+        else
+            joined.push_back(piece);
+    }
+    return joined;
+}
+
+/// Joins each match that follows no match to the piece before it.
+std::vector<Piece> joinToPrevious(const std::vector<Piece>& pieces)
+{
+    std::vector<Piece> joined;
+    bool afterMatch = false;
+    for (const Piece& piece : pieces) {
+        if (piece.isMatch && !afterMatch && !joined.empty())
+            joined.back().end = piece.end;
+        else
+            joined.push_back(piece);
+        afterMatch = piece.isMatch;
+    }
+    return joined;
+}
+
+/// The mirror image: each match that no match follows joins the piece after it.
+std::vector<Piece> joinToNext(const std::vector<Piece>& pieces)
+{
+    std::vector<Piece> joined;
+    bool beforeMatch = false;
+    for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
+        if (piece->isMatch && !beforeMatch && !joined.empty())
+            joined.back().begin = piece->begin;
+        else
+            joined.push_back(*piece);
+        beforeMatch = piece->isMatch;
+    }
+    std::ranges::reverse(joined);
+    return joined;
+}
+
+void split(std::string_view text, const SplitStep& step, std::vector<std::string_view>& to)
+{
+    std::vector<Piece> pieces = findPieces(text, step.pattern);
+    if (step.invert)
+        for (Piece& piece : pieces)
+            piece.isMatch = !piece.isMatch;
+    switch (step.behavior) {
+    case SplitBehavior::Isolated:
+        break;
+    case SplitBehavior::Removed:
+        std::erase_if(pieces, [](const Piece& piece) { return piece.isMatch; });
+        break;
+    case SplitBehavior::Contiguous:
+        pieces = joinContiguous(pieces);
+        break;
+    case SplitBehavior::MergedWithPrevious:
+        pieces = joinToPrevious(pieces);
+        break;
+    case SplitBehavior::MergedWithNext:
+        pieces = joinToNext(pieces);
+        break;
+    }
+    for (const Piece& piece : pieces)
+        if (piece.begin < piece.end)
+            to.push_back(text.substr(piece.begin, piece.end - piece.begin));
+}
+
+std::string_view withPrefixSpace(std::string_view text, std::deque<std::string>& storage)
+{
+    if (text.starts_with(' '))
+        return text;
+    return storage.emplace_back(' ' + std::string(text));
+}
+
+} // namespace
+
+void PreTokenizer::addByteLevelSplit()
+{
+    add(SplitStep{Regex(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)")});
+}
+
+std::vector<std::string_view> PreTokenizer::words(std::string_view text, std::deque<std::string>& storage) const
+{
+    std::vector<std::string_view> words;
+    if (!text.empty())
+        words.push_back(text);
+    for (const PreTokenizerStep& step : m_steps) {
+        const auto* splitStep = std::get_if<SplitStep>(&step);
+        std::vector<std::string_view> pieces;
+        for (const std::string_view word : words) {
+            if (splitStep)
+                split(word, *splitStep, pieces);
+            else
+                pieces.push_back(withPrefixSpace(word, storage));
+        }
+        words = std::move(pieces);
+    }
+    return words;
+}
+
+} // namespace cortex::engine

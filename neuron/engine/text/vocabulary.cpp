@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "neuron/engine/text/vocabulary.h"
+
+#include "neuron/engine/error.h"
+#include "neuron/engine/formats/quotedname.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cortex::engine {
+
+namespace {
+
+constexpr std::array<std::string_view, 15> endTokenNames{
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|eot|>",
+    "<|eom|>",
+    "<|end|>",
+    "<|end_of_turn|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|return|>",
+    "<|call|>",
+    "<end_of_turn>",
+    "</s>",
+    "<｜end▁of▁sentence｜>",
+};
+
+} // namespace
+
+void TokenRoles::addStop(int32_t token)
+{
+    if (std::ranges::find(stops, token) == stops.end())
+        stops.push_back(token);
+}
+
+void BpeVocabulary::addMerge(std::string_view left, std::string_view right)
+{
+    const auto idOf = [&](std::string_view entry) {
+        const auto found = ids.find(entry);
+        if (found == ids.end())
+            throw Error(ErrorKind::BadFile,
+                        "merge " + std::to_string(merges.size()) + " of " + quotedName(left) + " and "
+                            + quotedName(right) + ": " + quotedName(entry) + " is not in the vocabulary");
+        return found->second;
+    };
+    merges.push_back({idOf(left), idOf(right), idOf(std::string(left) + std::string(right))});
+}
+
+bool isEndTokenName(std::string_view content)
+{
+    return std::ranges::find(endTokenNames, content) != endTokenNames.end();
+}
+
+std::vector<int32_t> endTokensByName(const std::vector<AddedToken>& added)
+{
+    const auto has = [&](std::string_view content) {
+        return std::ranges::find(added, content, &AddedToken::content) != added.end();
+    };
+    // In the harmony format of gpt-oss <|end|> ends a message, after which the answer goes on.
+    const bool harmony = has("<|return|>") && has("<|call|>");
+    std::vector<int32_t> ends;
+    for (const AddedToken& token : added)
+        if (isEndTokenName(token.content) && !(harmony && token.content == "<|end|>"))
+            ends.push_back(token.id);
+    return ends;
+}
+
+} // namespace cortex::engine
