@@ -12,11 +12,12 @@
 #include <QComboBox>
 #include <QGuiApplication>
 #include <QKeyEvent>
-#include <QPainter>
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QScrollArea>
 #include <QScrollBar>
+#include <QStyleOptionComboBox>
+#include <QStylePainter>
 #include <QStyledItemDelegate>
 #include <QToolButton>
 
@@ -27,7 +28,30 @@ namespace {
 constexpr int fewestInputLines = 2;
 constexpr int mostInputLines = 8;
 
-/// Puts a dot of the model's state before its id.
+/// Shows an id that is too long for it with its middle left out.
+class ModelChoice : public QComboBox {
+public:
+    using QComboBox::QComboBox;
+
+protected:
+    void paintEvent(QPaintEvent* /*event*/) override
+    {
+        QStylePainter painter(this);
+        QStyleOptionComboBox option;
+        initStyleOption(&option);
+        const int width =
+            style()->subControlRect(QStyle::CC_ComboBox, &option, QStyle::SC_ComboBoxEditField, this).width();
+        const bool isEmpty = currentIndex() < 0;
+        option.currentText =
+            fontMetrics().elidedText(isEmpty ? placeholderText() : currentText(), Qt::ElideMiddle, width - 4);
+        if (isEmpty)
+            option.palette.setColor(QPalette::ButtonText, colors::muted(palette()));
+        painter.drawComplexControl(QStyle::CC_ComboBox, option);
+        painter.drawControl(QStyle::CE_ComboBoxLabel, option);
+    }
+};
+
+/// Says with each id what state its model is in.
 class ModelChoiceDelegate : public QStyledItemDelegate {
 public:
     using QStyledItemDelegate::QStyledItemDelegate;
@@ -60,7 +84,7 @@ QToolButton* makeIconButton(QAction* action, QWidget* parent)
 ChatPane::ChatPane(FleetController& controller, QWidget* parent)
     : Pane(tr("Chat"), parent)
     , m_controller(controller)
-    , m_models(new QComboBox(this))
+    , m_models(new ModelChoice(this))
     , m_scroll(new QScrollArea(this))
     , m_input(new QPlainTextEdit(this))
     , m_send(new QPushButton(this))

@@ -12,12 +12,26 @@
 #include <QLineEdit>
 #include <QMenu>
 #include <QSortFilterProxyModel>
+#include <QStyledItemDelegate>
 #include <QTableView>
 #include <QToolButton>
 
 namespace cortex {
 
 namespace {
+
+/// Ids are cut in their middle, sentences at their end.
+class DetailsDelegate : public QStyledItemDelegate {
+public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+
+protected:
+    void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override
+    {
+        QStyledItemDelegate::initStyleOption(option, index);
+        option->textElideMode = Qt::ElideRight;
+    }
+};
 
 QToolButton* makeButton(QAction* action, QWidget* parent)
 {
@@ -95,6 +109,7 @@ void ModelsPane::createView()
     m_view->setAccessibleName(tr("Models of the fleet"));
     m_view->setModel(m_sorted);
     m_view->setItemDelegateForColumn(FleetModelsModel::StateColumn, new StateDelegate(m_view));
+    m_view->setItemDelegateForColumn(FleetModelsModel::DetailsColumn, new DetailsDelegate(m_view));
     m_view->setSelectionBehavior(QAbstractItemView::SelectRows);
     m_view->setSelectionMode(QAbstractItemView::SingleSelection);
     m_view->setTabKeyNavigation(false);

@@ -147,9 +147,7 @@ void ThroughputPane::applyColors()
     m_chart->legend()->setFont(font());
     m_view->setBackgroundBrush(palette().color(QPalette::Base));
 
-    QColor halo = colors::muted(palette());
-    halo.setAlphaF(0.35F);
-    m_total->setPen(QPen(halo, 6, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin)); // lies under the models' lines
+    m_total->setPen(QPen(colors::halo(palette()), 6)); // lies under the models' lines
     QStringList models = m_lines.keys();
     models.sort();
     for (int index = 0; index < int(models.size()); ++index)
