@@ -76,7 +76,7 @@ size_t CpuDevice::weightBytes(Type type, int64_t rows, int64_t columns, WeightUs
 
 WeightPtr CpuDevice::loadWeight(const WeightSource& source, WeightUse use)
 {
-    return std::make_unique<CpuWeight>(source, use, m_path.tileRows, m_pool);
+    return std::make_unique<CpuWeight>(source, use, m_path.tileRows, m_arena, m_pool);
 }
 
 size_t CpuDevice::kvPoolBytes(const KvLayout& layout) const

@@ -74,6 +74,7 @@ private:
     const CpuPath& m_path;
     ThreadPool m_pool;
     DeviceInfo m_info;
+    HostArena m_arena; ///< of the weights
     HostMemory m_workspace;
     WorkspaceLimits m_limits;
     Activations m_activations;

@@ -8,11 +8,12 @@
 
 namespace cortex::kernels {
 
-CpuWeight::CpuWeight(const WeightSource& source, WeightUse use, int tileRows, ThreadPool& pool)
+CpuWeight::CpuWeight(const WeightSource& source, WeightUse use, int tileRows, HostArena& arena, ThreadPool& pool)
     : m_type(source.type)
     , m_rows(source.rows)
     , m_columns(source.columns)
-    , m_memory(bytesFor(source.type, source.rows, source.columns, use, tileRows))
+    , m_bytes(bytesFor(source.type, source.rows, source.columns, use, tileRows))
+    , m_memory(m_bytes > 0 ? arena.allocate(m_bytes) : nullptr)
 {
     const auto* data = static_cast<const std::byte*>(source.data);
     switch (use) {
@@ -21,7 +22,7 @@ CpuWeight::CpuWeight(const WeightSource& source, WeightUse use, int tileRows, Th
         m_owner = source.owner;
         break;
     case WeightUse::Vector:
-        dequantize(m_type, data, reinterpret_cast<float*>(m_memory.data()), m_rows * m_columns);
+        dequantize(m_type, data, reinterpret_cast<float*>(m_memory.get()), m_rows * m_columns);
         break;
     case WeightUse::Product:
     case WeightUse::Both: {
@@ -29,7 +30,7 @@ CpuWeight::CpuWeight(const WeightSource& source, WeightUse use, int tileRows, Th
         const int chunks = int(std::min<int64_t>(m_packing->tiles(), 16 * pool.size()));
         pool.run(chunks, [&](int chunk, int) {
             for (int64_t t = tiles() * chunk / chunks; t < tiles() * (chunk + 1) / chunks; ++t)
-                m_packing->pack(t, data, m_memory.data() + size_t(t) * m_packing->tileBytes());
+                m_packing->pack(t, data, m_memory.get() + size_t(t) * m_packing->tileBytes());
         });
         break;
     }
@@ -54,7 +55,7 @@ void CpuWeight::expandRow(int64_t row, float* destination) const
 {
     assert(row >= 0 && row < m_rows);
     if (m_packing)
-        m_packing->expandRow(m_memory.data(), row, destination);
+        m_packing->expandRow(m_memory.get(), row, destination);
     else
         dequantize(m_type, m_mapping + size_t(row) * rowBytes(m_type, m_columns), destination, m_columns);
 }

@@ -16,7 +16,7 @@ class ThreadPool;
 /// too), Embedding stays in the file's mapping, Vector becomes float32.
 class CpuWeight final : public Weight {
 public:
-    CpuWeight(const WeightSource& source, WeightUse use, int tileRows, ThreadPool& pool);
+    CpuWeight(const WeightSource& source, WeightUse use, int tileRows, HostArena& arena, ThreadPool& pool);
 
     /// What residentBytes() of such a weight will be.
     static size_t bytesFor(Type type, int64_t rows, int64_t columns, WeightUse use, int tileRows);
@@ -24,16 +24,16 @@ public:
     Type type() const override { return m_type; }
     int64_t rows() const override { return m_rows; }
     int64_t columns() const override { return m_columns; }
-    size_t residentBytes() const override { return m_memory.bytes(); }
+    size_t residentBytes() const override { return m_bytes; }
     size_t mappedBytes() const override { return m_mapping ? size_t(m_rows) * rowBytes(m_type, m_columns) : 0; }
 
     /// Of a Product or Both weight.
     bool isPacked() const { return m_packing.has_value(); }
     int64_t tiles() const { return m_packing->tiles(); }
-    const std::byte* tile(int64_t index) const { return m_memory.data() + size_t(index) * m_packing->tileBytes(); }
+    const std::byte* tile(int64_t index) const { return m_memory.get() + size_t(index) * m_packing->tileBytes(); }
 
     /// Of a Vector weight.
-    const float* floats() const { return reinterpret_cast<const float*>(m_memory.data()); }
+    const float* floats() const { return reinterpret_cast<const float*>(m_memory.get()); }
 
     /// One row in float32, of an Embedding or Both weight.
     void expandRow(int64_t row, float* destination) const;
@@ -43,7 +43,8 @@ private:
     int64_t m_rows;
     int64_t m_columns;
     std::optional<Packing> m_packing;
-    HostMemory m_memory;
+    size_t m_bytes;
+    std::shared_ptr<std::byte> m_memory;
     const std::byte* m_mapping = nullptr;
     std::shared_ptr<const void> m_owner; ///< keeps m_mapping
 };

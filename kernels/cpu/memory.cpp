@@ -11,12 +11,15 @@
 #include <utility>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace cortex::kernels {
 
 namespace {
 
 constexpr size_t hugePage = size_t(2) << 20;
+const size_t smallPage = size_t(sysconf(_SC_PAGESIZE));
+constexpr size_t slabBytes = size_t(32) << 20;
 
 /// A line "NAME:  1234 kB" of /proc/meminfo, in bytes.
 size_t memoryInfo(const std::string& name)
@@ -46,6 +49,30 @@ std::optional<size_t> controlGroupBytes(const std::string& file)
     return std::nullopt;
 }
 
+std::byte* mapAnywhere(size_t bytes)
+{
+    void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? nullptr : static_cast<std::byte*>(pages);
+}
+
+/// Null where the kernel refuses.
+std::byte* mapPages(size_t bytes)
+{
+    if (bytes < hugePage)
+        return mapAnywhere(bytes);
+    // Map one huge page more and give back what lies before and behind the aligned part.
+    bytes = (bytes + smallPage - 1) / smallPage * smallPage;
+    std::byte* pages = mapAnywhere(bytes + hugePage);
+    if (!pages)
+        return nullptr;
+    const size_t before = (hugePage - reinterpret_cast<uintptr_t>(pages) % hugePage) % hugePage;
+    if (before > 0)
+        munmap(pages, before);
+    munmap(pages + before + bytes, hugePage - before);
+    madvise(pages + before, bytes, MADV_HUGEPAGE);
+    return pages + before;
+}
+
 } // namespace
 
 HostMemory::HostMemory(size_t bytes)
@@ -55,13 +82,10 @@ HostMemory::HostMemory(size_t bytes)
         return;
     // mmap would succeed on memory that is not there: ask first.
     const size_t free = freeHostBytes();
-    void* pages =
-        bytes > free ? MAP_FAILED : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED)
+    std::byte* pages = bytes > free ? nullptr : mapPages(bytes);
+    if (!pages)
         throw OutOfMemory(bytes, free);
-    if (bytes >= hugePage)
-        madvise(pages, bytes, MADV_HUGEPAGE);
-    m_data = static_cast<std::byte*>(pages);
+    m_data = pages;
 }
 
 HostMemory::~HostMemory()
@@ -81,6 +105,24 @@ HostMemory& HostMemory::operator=(HostMemory&& other) noexcept
     std::swap(m_data, other.m_data);
     std::swap(m_bytes, other.m_bytes);
     return *this;
+}
+
+std::shared_ptr<std::byte> HostArena::allocate(size_t bytes)
+{
+    const size_t size = (bytes + 63) / 64 * 64;
+    if (size > slabBytes / 4) {
+        auto own = std::make_shared<HostMemory>(bytes);
+        return {own, own->data()};
+    }
+    std::shared_ptr<HostMemory> slab = m_slab.lock();
+    if (!slab || m_used + size > slab->bytes()) {
+        slab = std::make_shared<HostMemory>(slabBytes);
+        m_slab = slab;
+        m_used = 0;
+    }
+    std::byte* data = slab->data() + m_used;
+    m_used += size;
+    return {slab, data};
 }
 
 size_t freeHostBytes()

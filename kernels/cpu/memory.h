@@ -4,11 +4,12 @@
 #include "kernels/tensor.h"
 
 #include <cstddef>
+#include <memory>
 
 namespace cortex::kernels {
 
-/// Zeroed pages of this process, aligned to at least 64 bytes; throws OutOfMemory. Large pieces ask for huge pages, so
-/// that streaming through weights does not wait for the address translation.
+/// Zeroed pages of this process; throws OutOfMemory. Pieces of 2 MiB and more are aligned to that and ask for huge
+/// pages, so that streaming through them does not wait for the address translation.
 class HostMemory {
 public:
     HostMemory() = default;
@@ -23,6 +24,18 @@ public:
 private:
     std::byte* m_data = nullptr;
     size_t m_bytes = 0;
+};
+
+/// Hands out pieces of large slabs, so that weights smaller than a huge page share one. A slab is freed with its last
+/// piece.
+class HostArena {
+public:
+    /// `bytes` of zeroed memory, aligned to 64 bytes; throws OutOfMemory.
+    std::shared_ptr<std::byte> allocate(size_t bytes);
+
+private:
+    std::weak_ptr<HostMemory> m_slab;
+    size_t m_used = 0; ///< bytes of the slab that were handed out
 };
 
 class CpuBuffer final : public Buffer {

@@ -162,6 +162,9 @@ typename V::I zeroPoint(int32_t negatedSum)
         return V::setInt(negatedSum * (1 << shift));
 }
 
+/// With few rows a product waits for memory: codes are asked for this many bytes ahead, in the next tile at the end.
+constexpr int prefetchDistance = 2048;
+
 template <class V, Type type, int rows>
 void quantizedProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
 {
@@ -176,6 +179,9 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
     for (int t = 0; t < rows; ++t)
         total[t] = V::set(0);
     for (int64_t block = 0; block < blocks; ++block) {
+        if constexpr (rows <= 2)
+            for (int line = 0; line < code.quantBytes * V::lanes; line += 64)
+                __builtin_prefetch(quants + prefetchDistance + line);
         const Codes<V, code.bits> codes(quants);
         quants += code.quantBytes * V::lanes;
         scales.next(block);

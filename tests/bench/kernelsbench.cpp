@@ -165,8 +165,8 @@ public:
         m_norm = load(Type::F32, 1, 576, WeightUse::Vector);
         m_frequencies = load(Type::F32, 1, 32, WeightUse::Vector);
         for (int layer = 0; layer < layers; ++layer)
-            for (auto [rows, columns] : {std::pair{576, 576}, {192, 576}, {192, 576}, {576, 576}, {1536, 576},
-                                         {1536, 576}, {576, 1536}})
+            for (auto [rows, columns] :
+                 {std::pair{576, 576}, {192, 576}, {192, 576}, {576, 576}, {1536, 576}, {1536, 576}, {576, 1536}})
                 m_weights.push_back(load(Type::Q4_1, rows, columns, WeightUse::Product));
         for (int block = 0; block < maxTokens / blockTokens; ++block)
             m_table.push_back(block);
@@ -229,8 +229,8 @@ void printModel(int threads, const std::string& path)
             model.step(position, 1);
     });
     const double late = fastest([&] { model.step(1500, 1); });
-    std::printf("%-12s %8.0f prompt tok/s %6.0f tok/s generating (%.0f after 1500 tokens)\n", path.c_str(), 512 / prompt,
-                32 / token, 1 / late);
+    std::printf("%-12s %8.0f prompt tok/s %6.0f tok/s generating (%.0f after 1500 tokens)\n", path.c_str(),
+                512 / prompt, 32 / token, 1 / late);
 }
 
 } // namespace
