@@ -120,11 +120,9 @@ int run(GenerateOptions& options)
     request.ignoreEos = options.ignoreEos;
     const std::vector<int32_t> prompt = request.prompt;
 
-    const auto stream = [&options](const std::string& text) {
-        if (!options.json)
-            std::cout << text << std::flush;
-        return bool(std::cout);
-    };
+    std::function<bool(const std::string&)> stream;
+    if (!options.json)
+        stream = [](const std::string& text) { return bool(std::cout << text << std::flush); };
     const Generation generation = generate(*engine, std::move(request), stream);
     if (generation.result.reason == FinishReason::Failed)
         throw Error(ErrorKind::Internal, generation.result.error);

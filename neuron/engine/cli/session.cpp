@@ -21,10 +21,12 @@ namespace cortex::engine::cli {
 namespace {
 
 /// Passes what a sequence produces from the engine's thread to the command's: a queue with a descriptor to poll.
+/// Without `streaming` it wakes the command at the end only: every core is busy computing until then.
 class QueueSink : public SequenceSink {
 public:
-    QueueSink()
-        : m_descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
+    explicit QueueSink(bool streaming)
+        : m_streaming(streaming)
+        , m_descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
     {
         if (m_descriptor < 0)
             throw std::system_error(errno, std::generic_category(), "eventfd");
@@ -36,7 +38,8 @@ public:
         const std::lock_guard lock(m_mutex);
         m_tokens.push_back(id);
         m_text += text;
-        signal();
+        if (m_streaming && !text.empty())
+            signal();
     }
     void finished(const SequenceResult& result, const std::string& text) override
     {
@@ -69,6 +72,7 @@ private:
         [[maybe_unused]] const ssize_t written = ::write(m_descriptor, &one, sizeof one);
     }
 
+    bool m_streaming;
     int m_descriptor;
     std::mutex m_mutex;
     std::vector<int32_t> m_tokens;
@@ -103,7 +107,7 @@ std::unique_ptr<Engine> loadEngine(LoadOptions options, const std::string& model
 
 Generation generate(Engine& engine, SequenceRequest request, const std::function<bool(const std::string&)>& onText)
 {
-    const auto sink = std::make_shared<QueueSink>();
+    const auto sink = std::make_shared<QueueSink>(bool(onText));
     const SequenceId id = engine.submit(std::move(request), sink);
     Generation generation;
     bool ended = false, stopping = false;
