@@ -66,7 +66,7 @@ void InferenceApi::addRoutes(HttpServer& server)
 {
     server.route("POST", QStringLiteral("/v1/chat/completions"), parsed(&parseChatRequest, &InferenceApi::chat));
     server.route("POST", QStringLiteral("/v1/completions"), parsed(&parseCompletionRequest, &InferenceApi::complete));
-    server.route("POST", QStringLiteral("/v1/embeddings"), parsed(&parseModelName, &InferenceApi::embeddings));
+    server.route("POST", QStringLiteral("/v1/embeddings"), parsed(&parseEmbeddingsModel, &InferenceApi::embeddings));
     server.route("POST", QStringLiteral("/tokenize"), parsed(&parseTokenizeRequest, &InferenceApi::tokenize));
     server.route("POST", QStringLiteral("/detokenize"), parsed(&parseDetokenizeRequest, &InferenceApi::detokenize));
     server.route("GET", QStringLiteral("/v1/models"),
