@@ -53,8 +53,9 @@ std::optional<RouteError> Authenticator::check(const HttpHeaders& headers) const
     return RouteError{.status = 401,
                       .type = QStringLiteral("invalid_request_error"),
                       .code = QStringLiteral("invalid_api_key"),
-                      .message = QStringLiteral("This gateway asks for a key: send 'Authorization: Bearer KEY' with one that "
-                                                "its cortex.toml lists."),
+                      .message =
+                          QStringLiteral("This gateway asks for a key: send 'Authorization: Bearer KEY' with one that "
+                                         "its cortex.toml lists."),
                       .param = {},
                       .retryAfter = 0};
 }

@@ -9,8 +9,8 @@
 
 namespace cortex {
 
-/// Checks the key of a request: `Authorization: Bearer KEY` or `x-api-key: KEY`. Keeps hashes only, and compares them in
-/// constant time.
+/// Checks the key of a request: `Authorization: Bearer KEY` or `x-api-key: KEY`. Keeps hashes only, and compares them
+/// in constant time.
 class Authenticator {
 public:
     explicit Authenticator(const GatewayConfig& config);

@@ -28,7 +28,8 @@ qsizetype skipString(const QByteArray& json, qsizetype at)
 
 qsizetype skipSpace(const QByteArray& json, qsizetype at)
 {
-    while (at < json.size() && (json.at(at) == ' ' || json.at(at) == '\t' || json.at(at) == '\n' || json.at(at) == '\r'))
+    while (at < json.size()
+           && (json.at(at) == ' ' || json.at(at) == '\t' || json.at(at) == '\n' || json.at(at) == '\r'))
         ++at;
     return at;
 }

@@ -9,7 +9,7 @@ namespace cortex {
 
 /// What the gateway reads of a completion request; all else is the node's business and passes through.
 struct CompletionRequest {
-    QString model;       ///< as the client wrote it: an id or an alias
+    QString model; ///< as the client wrote it: an id or an alias
     bool stream = false;
 };
 

@@ -76,10 +76,10 @@ void Exchange::start(const QByteArray& body)
     m_body = body;
     if (m_request.stream)
         m_keepAliveTimer.start(m_context.timing.firstKeepAlive);
-    m_ticket = m_context.router.acquire(m_model, [this](Router::Answer answer) { onAnswer(std::move(answer)); });
+    m_ticket = m_context.router.acquire(m_model, [this](ModelRouter::Answer answer) { onAnswer(std::move(answer)); });
 }
 
-void Exchange::onAnswer(Router::Answer answer)
+void Exchange::onAnswer(ModelRouter::Answer answer)
 {
     m_ticket = 0;
     if (const RouteError* error = std::get_if<RouteError>(&answer)) {
@@ -167,20 +167,23 @@ void Exchange::onUpstreamFinished()
         }
         return;
     }
-    const QString text = QStringLiteral("The node %1 failed to answer: %2").arg(m_lease.node(), m_upstream->errorText());
+    const QString text =
+        QStringLiteral("The node %1 failed to answer: %2").arg(m_lease.node(), m_upstream->errorText());
     const bool unreached = failure == HttpReply::Failure::Refused || failure == HttpReply::Failure::Resolve;
     fail(unreached ? unavailable(QStringLiteral("node_unreachable"), text, 5) : upstreamError(text));
 }
 
-/// The node's whole answer, which is no event stream: a completion in one piece, or an error of its own, passed on as it is.
+/// The node's whole answer, which is no event stream: a completion in one piece, or an error of its own, passed on as
+/// it is.
 void Exchange::answerCollected()
 {
     const int status = m_upstream->status();
     const bool failed = status / 100 != 2;
     if (m_response->isBegun()) {
-        sayLastWords(failed ? errorFrame(status, m_collected)
-                            : upstreamError(QStringLiteral("The node %1 did not stream its answer.").arg(m_lease.node()))
-                                  .toSseFrame());
+        sayLastWords(failed
+                         ? errorFrame(status, m_collected)
+                         : upstreamError(QStringLiteral("The node %1 did not stream its answer.").arg(m_lease.node()))
+                               .toSseFrame());
         finish(true);
         return;
     }
@@ -213,7 +216,8 @@ void Exchange::onNodeChanged(const QString& node)
 void Exchange::onKeepAlive()
 {
     const std::chrono::milliseconds silent(m_sinceWrite.elapsed());
-    const std::chrono::milliseconds due = m_response->isBegun() ? m_context.timing.keepAlive : m_context.timing.firstKeepAlive;
+    const std::chrono::milliseconds due =
+        m_response->isBegun() ? m_context.timing.keepAlive : m_context.timing.firstKeepAlive;
     if (silent < due) {
         m_keepAliveTimer.start(due - silent);
         return;
@@ -280,12 +284,17 @@ void Exchange::finish(bool failed)
         m_context.meter.addTokens({m_lease.node(), m_lease.model()}, int(record.usage->completionTokens));
     m_context.router.cancel(m_ticket);
     m_lease.release();
-    if (m_cut && m_response->isOpen() && m_response->pendingBytes() > 0) {
-        connect(m_response.get(), &ResponseStream::drained, this, &Exchange::close);
-        QTimer::singleShot(m_context.timing.lastWords, this, &Exchange::close);
-    } else {
+    if (!m_cut || !m_response->isOpen()) {
         close();
+        return;
     }
+    // Closing resets the connection, and a reset overtakes what is on its way: let the error frame get there first.
+    const auto closeSoon = [this] { QTimer::singleShot(m_context.timing.flight, this, &Exchange::close); };
+    if (m_response->pendingBytes() == 0)
+        closeSoon();
+    else
+        connect(m_response.get(), &ResponseStream::drained, this, closeSoon);
+    QTimer::singleShot(m_context.timing.lastWords, this, &Exchange::close);
 }
 
 void Exchange::close()

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "gateway/fleetstate.h"
 
+#include "core/version.h"
+
 #include <algorithm>
 
 namespace cortex {
@@ -212,7 +214,14 @@ const CatalogueModel* FleetState::catalogueModel(const QString& model) const
 
 QString FleetState::modelIdOf(const QString& nodeModelId) const
 {
-    return m_catalogueByNodeName.value(nodeModelId, nodeModelId);
+    const auto exact = m_catalogueByNodeName.constFind(nodeModelId);
+    if (exact != m_catalogueByNodeName.constEnd())
+        return *exact;
+    // A node that has several quantizations of one name lists them as NAME:QUANT; an entry that asks for none means
+    // any.
+    const QString bare = m_catalogueByNodeName.value(nodeModelId.section(QLatin1Char(':'), 0, -2));
+    const CatalogueModel* entry = catalogueModel(bare);
+    return entry && entry->quant.isEmpty() ? bare : nodeModelId;
 }
 
 QString FleetState::resolve(const QString& name) const
@@ -224,7 +233,8 @@ QString FleetState::resolve(const QString& name) const
     if (m_catalogueIndex.contains(name))
         return name;
     const auto alias = m_catalogue.aliases.constFind(name);
-    const QString id = modelIdOf(alias == m_catalogue.aliases.constEnd() ? name : *alias);
+    const QString meant = alias == m_catalogue.aliases.constEnd() ? name : *alias;
+    const QString id = m_catalogueByNodeName.value(meant, meant);
     return isKnown(id) ? id : QString();
 }
 
@@ -326,7 +336,7 @@ NodeSnapshot FleetState::inOurNames(NodeSnapshot node) const
 FleetSnapshot FleetState::snapshot() const
 {
     FleetSnapshot fleet;
-    fleet.gatewayVersion = QStringLiteral(CORTEX_VERSION);
+    fleet.gatewayVersion = version();
     fleet.at = QDateTime::currentDateTimeUtc();
     QStringList ids;
     for (const CatalogueModel& model : m_catalogue.models)

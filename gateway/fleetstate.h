@@ -22,10 +22,10 @@ size_t qHash(const ReplicaKey& key, size_t seed = 0);
 struct PendingLoad {
     quint64 order = 0; ///< tells this load from an earlier one, whose answer may still come in
     QString node;
-    bool accepted = false;    ///< the node answered the order
+    bool accepted = false; ///< the node answered the order
     bool seenWorking = false; ///< the node reported downloading or loading since the order
-    bool byOperator = false;  ///< asked for by a person, not by a waiting request
-    qint64 acceptedAtMs = 0;  ///< monotonic
+    bool byOperator = false; ///< asked for by a person, not by a waiting request
+    qint64 acceptedAtMs = 0; ///< monotonic
 };
 
 struct LoadFailure {
@@ -37,8 +37,8 @@ struct LoadFailure {
 /// under way. No signals, no clock, no network, so that the router's decisions can be tested as a function of it. One
 /// thread; FleetStore is its owner.
 ///
-/// Three names of a model meet here. The gateway's id (the catalogue's id, or the node's own where the catalogue does not
-/// list it), aliases of it, and the id that a node knows: see nodeModelId.
+/// Three names of a model meet here. The gateway's id (the catalogue's id, or the node's own where the catalogue does
+/// not list it), aliases of it, and the id that a node knows: see nodeModelId.
 class FleetState {
 public:
     FleetState(const QList<NeuronEntry>& neurons, Catalogue catalogue);
@@ -59,8 +59,8 @@ public:
     void removeLoad(const QString& model) { m_loads.remove(model); }
     void setFailure(const ReplicaKey& key, const LoadFailure& failure) { m_failures.insert(key, failure); }
     void removeFailure(const ReplicaKey& key) { m_failures.remove(key); }
-    /// A replica that was told to unload takes no new lease, even while its node still calls it loaded. The time is when
-    /// the node said that it has (monotonic; 0: not yet).
+    /// A replica that was told to unload takes no new lease, even while its node still calls it loaded. The time is
+    /// when the node said that it has (monotonic; 0: not yet).
     void setRetiring(const ReplicaKey& key, qint64 answeredAtMs) { m_retiring.insert(key, answeredAtMs); }
     void removeRetiring(const ReplicaKey& key) { m_retiring.remove(key); }
 
@@ -70,8 +70,8 @@ public:
     const NodeSnapshot& node(int index) const { return m_nodes.at(index).snapshot; }
     const NodeSnapshot* findNode(const QString& name) const;
     const CatalogueModel* catalogueModel(const QString& model) const;
-    /// The id that `name` (an id or an alias) stands for; empty where nothing has it. A catalogue id wins over an alias,
-    /// an alias over an id that only a node lists.
+    /// The id that `name` (an id or an alias) stands for; empty where nothing has it. A catalogue id wins over an
+    /// alias, an alias over an id that only a node lists.
     QString resolve(const QString& name) const;
     /// The model as this node lists it; null where it does not.
     const NodeModel* modelOn(const QString& node, const QString& model) const;
@@ -107,9 +107,9 @@ private:
     NodeSnapshot inOurNames(NodeSnapshot node) const;
 
     Catalogue m_catalogue;
-    QHash<QString, qsizetype> m_catalogueIndex;   ///< id → index in m_catalogue.models
+    QHash<QString, qsizetype> m_catalogueIndex; ///< id → index in m_catalogue.models
     QHash<QString, QString> m_catalogueByNodeName; ///< an id that a node may list → catalogue id
-    QList<Node> m_nodes;                           ///< in the config's order
+    QList<Node> m_nodes; ///< in the config's order
     QHash<QString, qsizetype> m_nodeIndex;
     QHash<ReplicaKey, int> m_leases;
     QHash<ReplicaKey, int> m_foreign;

@@ -2,6 +2,7 @@
 #include "gateway/frontdoor.h"
 
 #include "core/error.h"
+#include "core/version.h"
 #include "gateway/modellist.h"
 
 #include <QJsonArray>
@@ -16,7 +17,7 @@ void respondError(const std::shared_ptr<ResponseStream>& response, const RouteEr
     response->respondJson(error.status, error.toJson(), error.headers());
 }
 
-/// The optional {"node"} of an operator's order. Throws InputError.
+/// The optional {"node"} of an operator's order. Throws InputError, which the server answers with 400.
 QString nodeOf(const QByteArray& body)
 {
     if (body.trimmed().isEmpty())
@@ -28,7 +29,7 @@ QString nodeOf(const QByteArray& body)
     return node.toString();
 }
 
-void respondOperation(const std::shared_ptr<ResponseStream>& response, const Router::Operation& operation, bool load)
+void respondOperation(const std::shared_ptr<ResponseStream>& response, const ModelRouter::Operation& operation, bool load)
 {
     if (operation.error) {
         respondError(response, *operation.error);
@@ -42,7 +43,7 @@ void respondOperation(const std::shared_ptr<ResponseStream>& response, const Rou
 
 } // namespace
 
-FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, Router& router, Proxy& proxy,
+FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, ModelRouter& router, Proxy& proxy,
                      FleetEvents& events)
     : m_server(server)
     , m_authenticator(config)
@@ -52,7 +53,8 @@ FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore
     , m_events(events)
 {
     // Probes and load balancers have no key.
-    m_server.route("GET", QStringLiteral("/"), [this](const HttpRequest&, const Response& response) { about(response); });
+    m_server.route("GET", QStringLiteral("/"),
+                   [this](const HttpRequest&, const Response& response) { about(response); });
     m_server.route("GET", QStringLiteral("/health"),
                    [this](const HttpRequest&, const Response& response) { health(response); });
     setClientRoutes();
@@ -104,9 +106,10 @@ void FrontDoor::about(const Response& response) const
     const QJsonArray paths{QStringLiteral("/v1/models"),      QStringLiteral("/v1/chat/completions"),
                            QStringLiteral("/v1/completions"), QStringLiteral("/health"),
                            QStringLiteral("/api/fleet"),      QStringLiteral("/api/events")};
-    response->respondJson(200, {{QStringLiteral("service"), QStringLiteral("cortex gateway")},
-                                {QStringLiteral("version"), QStringLiteral(CORTEX_VERSION)},
-                                {QStringLiteral("paths"), paths}});
+    response->respondJson(200,
+                          {{QStringLiteral("service"), QStringLiteral("cortex gateway")},
+                           {QStringLiteral("version"), version()},
+                           {QStringLiteral("paths"), paths}});
 }
 
 void FrontDoor::health(const Response& response) const
@@ -122,11 +125,12 @@ void FrontDoor::health(const Response& response) const
         for (const NodeModel& here : node.models)
             loaded += here.status == ModelStatus::Loaded ? 1 : 0;
     }
-    response->respondJson(200, {{QStringLiteral("status"), QStringLiteral("ok")},
-                                {QStringLiteral("version"), QStringLiteral(CORTEX_VERSION)},
-                                {QStringLiteral("nodes"), state.nodeCount()},
-                                {QStringLiteral("nodes_online"), online},
-                                {QStringLiteral("replicas_loaded"), loaded}});
+    response->respondJson(200,
+                          {{QStringLiteral("status"), QStringLiteral("ok")},
+                           {QStringLiteral("version"), version()},
+                           {QStringLiteral("nodes"), state.nodeCount()},
+                           {QStringLiteral("nodes_online"), online},
+                           {QStringLiteral("replicas_loaded"), loaded}});
 }
 
 void FrontDoor::model(const HttpRequest& request, const Response& response) const
@@ -146,18 +150,14 @@ void FrontDoor::operate(const HttpRequest& request, const Response& response, bo
         respondError(response, modelNotFound(name));
         return;
     }
-    try {
-        const QString node = nodeOf(request.body);
-        const auto done = [response, load](const Router::Operation& operation) {
-            respondOperation(response, operation, load);
-        };
-        if (load)
-            m_router.load(id, node, done);
-        else
-            m_router.unload(id, node, done);
-    } catch (const InputError& error) {
-        respondError(response, invalidRequest(error.message()));
-    }
+    const QString node = nodeOf(request.body);
+    const auto done = [response, load](const ModelRouter::Operation& operation) {
+        respondOperation(response, operation, load);
+    };
+    if (load)
+        m_router.load(id, node, done);
+    else
+        m_router.unload(id, node, done);
 }
 
 } // namespace cortex

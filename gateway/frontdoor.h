@@ -6,7 +6,7 @@
 #include "gateway/fleetevents.h"
 #include "gateway/fleetstore.h"
 #include "gateway/proxy.h"
-#include "gateway/router.h"
+#include "gateway/modelrouter.h"
 
 #include <QDateTime>
 
@@ -15,7 +15,7 @@ namespace cortex {
 /// The gateway's routes: who may come in, and which part answers. All state is elsewhere.
 class FrontDoor {
 public:
-    FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, Router& router, Proxy& proxy,
+    FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, ModelRouter& router, Proxy& proxy,
               FleetEvents& events);
 
 private:
@@ -31,7 +31,7 @@ private:
     HttpServer& m_server;
     Authenticator m_authenticator;
     FleetStore& m_store;
-    Router& m_router;
+    ModelRouter& m_router;
     Proxy& m_proxy;
     FleetEvents& m_events;
     qint64 m_created = QDateTime::currentSecsSinceEpoch();

@@ -47,7 +47,7 @@ public:
     HttpClient client;
     FleetStore store;
     NodeApi nodeApi;
-    Router router;
+    ModelRouter router;
     Metrics metrics;
     ThroughputMeter meter;
     HttpServer server;
@@ -100,12 +100,12 @@ void Gateway::wire()
         d->events.publish(sample);
         Q_EMIT throughput(sample);
     });
-    connect(&d->router, &Router::loadStarted, this, [this](const QString& model, const QString& node, bool byOperator) {
+    connect(&d->router, &ModelRouter::loadStarted, this, [this](const QString& model, const QString& node, bool byOperator) {
         qCInfo(lcGateway).noquote() << QStringLiteral("loading %1 on %2").arg(model, node);
         if (!byOperator)
             d->metrics.countColdStart(model, node);
     });
-    connect(&d->router, &Router::loadEnded, this,
+    connect(&d->router, &ModelRouter::loadEnded, this,
             [this](const QString& model, const QString& node, bool byOperator, const QString& error) {
                 logLoad(model, node, error);
                 if (byOperator && !error.isEmpty())
@@ -151,15 +151,21 @@ void Gateway::stop(int graceMs)
     d->server.close(std::chrono::milliseconds(graceMs));
 }
 
-quint16 Gateway::port() const { return d ? d->server.port() : 0; }
+quint16 Gateway::port() const
+{
+    return d ? d->server.port() : 0;
+}
 
-quint16 Gateway::metricsPort() const { return d ? d->metricsServer.port() : 0; }
+quint16 Gateway::metricsPort() const
+{
+    return d ? d->metricsServer.port() : 0;
+}
 
 void Gateway::loadModel(const QString& modelId, const QString& node)
 {
     if (!d)
         return;
-    d->router.load(modelId, node, [this](const Router::Operation& operation) {
+    d->router.load(modelId, node, [this](const ModelRouter::Operation& operation) {
         if (operation.error && !operation.ordered)
             Q_EMIT operationFailed(operation.error->message);
     });
@@ -169,7 +175,7 @@ void Gateway::unloadModel(const QString& modelId, const QString& node)
 {
     if (!d)
         return;
-    d->router.unload(modelId, node, [this](const Router::Operation& operation) {
+    d->router.unload(modelId, node, [this](const ModelRouter::Operation& operation) {
         if (operation.error)
             Q_EMIT operationFailed(operation.error->message);
     });

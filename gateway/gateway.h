@@ -12,21 +12,24 @@
 
 namespace cortex {
 
-/// The whole gateway: front door, router, node watchers, metrics. `cortex serve` and the console both host one. Create it,
-/// move it to its thread if it is to have one (GatewayThread does), call start there. Single writer of the fleet's state;
-/// everybody else gets snapshots by signal.
+class TaskQueue;
+
+/// The whole gateway: front door, router, node watchers, metrics. `cortex serve` and the console both host one. Create
+/// it, move it to its thread if it is to have one (GatewayThread does), call start there. Single writer of the fleet's
+/// state; everybody else gets snapshots by signal.
 class Gateway : public QObject {
     Q_OBJECT
 public:
     Gateway(GatewayConfig config, Catalogue catalogue);
     ~Gateway() override;
 
-    /// Opens the ports and begins to watch the nodes. Returns what went wrong, for people, or nothing. On its own thread.
+    /// Opens the ports and begins to watch the nodes. Returns what went wrong, for people, or nothing. On its own
+    /// thread.
     [[nodiscard]] std::optional<QString> start();
     /// Finishes running requests within `graceMs`, closes the ports, then emits stopped.
     Q_INVOKABLE void stop(int graceMs);
 
-    quint16 port() const;        ///< that clients talk to; valid after start
+    quint16 port() const; ///< that clients talk to; valid after start
     quint16 metricsPort() const;
 
     /// Operator's requests; answers come as fleetChanged and operationFailed. An empty `node` lets placement choose.
@@ -70,7 +73,9 @@ Q_SIGNALS:
 
 private:
     QThread m_thread;
-    Gateway* m_gateway = nullptr; ///< lives on m_thread
+    Gateway* m_gateway = nullptr; ///< lives and dies on m_thread, as m_orders does
+    TaskQueue* m_orders = nullptr; ///< to m_thread
+    std::unique_ptr<TaskQueue> m_news; ///< to our thread
 };
 
 } // namespace cortex

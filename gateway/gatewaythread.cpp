@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-only
+#include "core/taskqueue.h"
 #include "gateway/gateway.h"
-
-#include <QMetaObject>
 
 namespace cortex {
 
@@ -12,55 +11,57 @@ constexpr int graceMs = 1500;
 GatewayThread::GatewayThread(GatewayConfig config, Catalogue catalogue, QObject* parent)
     : QObject(parent)
     , m_gateway(new Gateway(std::move(config), std::move(catalogue)))
+    , m_orders(new TaskQueue)
+    , m_news(std::make_unique<TaskQueue>())
 {
     m_thread.setObjectName(QStringLiteral("gateway"));
     m_gateway->moveToThread(&m_thread);
+    m_orders->moveToThread(&m_thread);
     connect(&m_thread, &QThread::finished, m_gateway, &QObject::deleteLater);
+    connect(&m_thread, &QThread::finished, m_orders, &QObject::deleteLater);
     connect(m_gateway, &Gateway::stopped, &m_thread, &QThread::quit, Qt::DirectConnection);
-    connect(m_gateway, &Gateway::fleetChanged, this, &GatewayThread::fleetChanged);
-    connect(m_gateway, &Gateway::throughput, this, &GatewayThread::throughput);
-    connect(m_gateway, &Gateway::operationFailed, this, &GatewayThread::operationFailed);
+    // These run on the gateway's thread and hand over to ours.
+    connect(m_gateway, &Gateway::fleetChanged, m_gateway, [this](const FleetSnapshot& fleet) {
+        m_news->post([this, fleet] { Q_EMIT fleetChanged(fleet); });
+    });
+    connect(m_gateway, &Gateway::throughput, m_gateway, [this](const ThroughputSample& sample) {
+        m_news->post([this, sample] { Q_EMIT throughput(sample); });
+    });
+    connect(m_gateway, &Gateway::operationFailed, m_gateway, [this](const QString& message) {
+        m_news->post([this, message] { Q_EMIT operationFailed(message); });
+    });
     m_thread.start();
 }
 
 GatewayThread::~GatewayThread()
 {
-    QMetaObject::invokeMethod(
-        m_gateway, [gateway = m_gateway] { gateway->stop(graceMs); }, Qt::QueuedConnection);
+    m_orders->post([gateway = m_gateway] { gateway->stop(graceMs); });
     m_thread.wait();
+    m_news->clear();
 }
 
 void GatewayThread::start()
 {
-    QMetaObject::invokeMethod(
-        m_gateway,
-        [this, gateway = m_gateway] {
-            const std::optional<QString> error = gateway->start();
-            // We outlive the thread, but our signals belong to the thread that we live on.
-            const quint16 port = gateway->port();
-            QMetaObject::invokeMethod(
-                this,
-                [this, error, port] {
-                    if (error)
-                        Q_EMIT startFailed(*error);
-                    else
-                        Q_EMIT started(port);
-                },
-                Qt::QueuedConnection);
-        },
-        Qt::QueuedConnection);
+    m_orders->post([this] {
+        const std::optional<QString> error = m_gateway->start();
+        const quint16 port = m_gateway->port();
+        m_news->post([this, error, port] {
+            if (error)
+                Q_EMIT startFailed(*error);
+            else
+                Q_EMIT started(port);
+        });
+    });
 }
 
 void GatewayThread::loadModel(const QString& modelId, const QString& node)
 {
-    QMetaObject::invokeMethod(
-        m_gateway, [gateway = m_gateway, modelId, node] { gateway->loadModel(modelId, node); }, Qt::QueuedConnection);
+    m_orders->post([this, modelId, node] { m_gateway->loadModel(modelId, node); });
 }
 
 void GatewayThread::unloadModel(const QString& modelId, const QString& node)
 {
-    QMetaObject::invokeMethod(
-        m_gateway, [gateway = m_gateway, modelId, node] { gateway->unloadModel(modelId, node); }, Qt::QueuedConnection);
+    m_orders->post([this, modelId, node] { m_gateway->unloadModel(modelId, node); });
 }
 
 } // namespace cortex

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "gateway/lease.h"
 
-#include "gateway/router.h"
+#include "gateway/modelrouter.h"
 
 #include <utility>
 
 namespace cortex {
 
-Lease::Lease(Router* router, QString model, QString node, QUrl endpoint, QString nodeModelId)
+Lease::Lease(ModelRouter* router, QString model, QString node, QUrl endpoint, QString nodeModelId)
     : m_router(router)
     , m_model(std::move(model))
     , m_node(std::move(node))
@@ -17,7 +17,10 @@ Lease::Lease(Router* router, QString model, QString node, QUrl endpoint, QString
 {
 }
 
-Lease::Lease(Lease&& other) noexcept { *this = std::move(other); }
+Lease::Lease(Lease&& other) noexcept
+{
+    *this = std::move(other);
+}
 
 Lease& Lease::operator=(Lease&& other) noexcept
 {
@@ -33,7 +36,10 @@ Lease& Lease::operator=(Lease&& other) noexcept
     return *this;
 }
 
-Lease::~Lease() { release(); }
+Lease::~Lease()
+{
+    release();
+}
 
 void Lease::release()
 {

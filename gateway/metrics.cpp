@@ -47,8 +47,9 @@ void addGauge(prometheus::MetricFamily& family, const Labels& labels, double val
 std::vector<prometheus::MetricFamily> modelGauges(const FleetState& state, const QHash<QString, int>& waiting)
 {
     auto inFlight = gaugeFamily("cortex_model_in_flight", "Requests that a replica is working on.");
-    auto depth = gaugeFamily("cortex_model_queue_depth",
-                             "Requests that wait: on a node in its queue, or (node=\"\") in the gateway for a replica.");
+    auto depth =
+        gaugeFamily("cortex_model_queue_depth",
+                    "Requests that wait: on a node in its queue, or (node=\"\") in the gateway for a replica.");
     for (int i = 0; i < state.nodeCount(); ++i) {
         const NodeSnapshot& node = state.node(i);
         if (node.status != NodeStatus::Online)
@@ -87,23 +88,25 @@ std::vector<prometheus::MetricFamily> deviceGauges(const FleetState& state)
 class Metrics::Private {
 public:
     prometheus::Registry registry;
-    prometheus::Family<prometheus::Counter>& requests = counter("cortex_requests_total", "Requests to a model, answered or not.");
-    prometheus::Family<prometheus::Counter>& errors
-        = counter("cortex_request_errors_total", "Requests that ended with an error; a client that left is none.");
-    prometheus::Family<Histogram>& duration
-        = histogram("cortex_request_duration_seconds", "From a request's arrival to the last byte of its answer.");
-    prometheus::Family<Histogram>& firstToken
-        = histogram("cortex_time_to_first_token_seconds", "From a streamed request's arrival to its first token.");
-    prometheus::Family<Histogram>& speed
-        = histogram("cortex_tokens_per_second", "Generation speed of a streamed request after its first token.");
-    prometheus::Family<prometheus::Counter>& promptTokens
-        = counter("cortex_prompt_tokens_total", "Prompt tokens, where the answer told its usage.");
-    prometheus::Family<prometheus::Counter>& completionTokens = counter(
-        "cortex_completion_tokens_total", "Generated tokens: by the answer's usage, else by the chunks that were streamed.");
-    prometheus::Family<prometheus::Counter>& cachedTokens
-        = counter("cortex_cached_prompt_tokens_total", "Prompt tokens that came from a prefix cache.");
-    prometheus::Family<prometheus::Counter>& coldStarts
-        = counter("cortex_cold_starts_total", "Loads of a model that a waiting request made necessary.");
+    prometheus::Family<prometheus::Counter>& requests =
+        counter("cortex_requests_total", "Requests to a model, answered or not.");
+    prometheus::Family<prometheus::Counter>& errors =
+        counter("cortex_request_errors_total", "Requests that ended with an error; a client that left is none.");
+    prometheus::Family<Histogram>& duration =
+        histogram("cortex_request_duration_seconds", "From a request's arrival to the last byte of its answer.");
+    prometheus::Family<Histogram>& firstToken =
+        histogram("cortex_time_to_first_token_seconds", "From a streamed request's arrival to its first token.");
+    prometheus::Family<Histogram>& speed =
+        histogram("cortex_tokens_per_second", "Generation speed of a streamed request after its first token.");
+    prometheus::Family<prometheus::Counter>& promptTokens =
+        counter("cortex_prompt_tokens_total", "Prompt tokens, where the answer told its usage.");
+    prometheus::Family<prometheus::Counter>& completionTokens =
+        counter("cortex_completion_tokens_total",
+                "Generated tokens: by the answer's usage, else by the chunks that were streamed.");
+    prometheus::Family<prometheus::Counter>& cachedTokens =
+        counter("cortex_cached_prompt_tokens_total", "Prompt tokens that came from a prefix cache.");
+    prometheus::Family<prometheus::Counter>& coldStarts =
+        counter("cortex_cold_starts_total", "Loads of a model that a waiting request made necessary.");
 
 private:
     prometheus::Family<prometheus::Counter>& counter(const char* name, const char* help)

@@ -50,7 +50,8 @@ void NodeApi::load(const QString& node, const QString& nodeModelId, const QStrin
 
 void NodeApi::unload(const QString& node, const QString& nodeModelId, Done done)
 {
-    const QJsonObject body{{QStringLiteral("model_id"), nodeModelId}, {QStringLiteral("drain_seconds"), qint64(drain.count())}};
+    const QJsonObject body{{QStringLiteral("model_id"), nodeModelId},
+                           {QStringLiteral("drain_seconds"), qint64(drain.count())}};
     post(node, QStringLiteral("/models/unload"), body, unloadTimeout, std::move(done));
 }
 

@@ -18,7 +18,8 @@ public:
     void unload(const QString& node, const QString& nodeModelId, Done done) override;
 
 private:
-    void post(const QString& node, const QString& path, const QJsonObject& body, std::chrono::milliseconds timeout, Done done);
+    void post(const QString& node, const QString& path, const QJsonObject& body, std::chrono::milliseconds timeout,
+              Done done);
 
     HttpClient& m_client;
     QHash<QString, QUrl> m_endpoints; ///< by node

@@ -64,9 +64,15 @@ NodeWatcher::NodeWatcher(HttpClient& client, FleetStore& store, const NeuronEntr
     });
 }
 
-NodeWatcher::~NodeWatcher() { drop(); }
+NodeWatcher::~NodeWatcher()
+{
+    drop();
+}
 
-void NodeWatcher::start() { connectEvents(); }
+void NodeWatcher::start()
+{
+    connectEvents();
+}
 
 void NodeWatcher::drop()
 {
@@ -188,7 +194,8 @@ void NodeWatcher::onPolled(int step)
         return;
     }
     if (m_reply->status() != 200) {
-        goOffline(QStringLiteral("it answered HTTP %1 to GET %2").arg(m_reply->status()).arg(QLatin1String(asked.path)));
+        goOffline(
+            QStringLiteral("it answered HTTP %1 to GET %2").arg(m_reply->status()).arg(QLatin1String(asked.path)));
         return;
     }
     try {
@@ -207,8 +214,8 @@ void NodeWatcher::goOnline()
     if (m_online)
         return;
     m_online = true;
-    qCInfo(lcNodes).noquote() << QStringLiteral("node %1 is online%2")
-                                     .arg(m_node.name, m_polling ? QStringLiteral(" (polled)") : QString());
+    qCInfo(lcNodes).noquote()
+        << QStringLiteral("node %1 is online%2").arg(m_node.name, m_polling ? QStringLiteral(" (polled)") : QString());
     m_store.report(m_node.name, [&](FleetState& state) { state.setNodeStatus(m_node.name, NodeStatus::Online); });
 }
 

@@ -13,15 +13,16 @@
 namespace cortex {
 
 struct WatchTiming {
-    std::chrono::milliseconds firstRetry{250};  ///< doubles at each failure, up to maxRetry
+    std::chrono::milliseconds firstRetry{250}; ///< doubles at each failure, up to maxRetry
     std::chrono::milliseconds maxRetry{5'000};
-    std::chrono::milliseconds silence{10'000};  ///< a stream without a byte for so long is dead (health comes each second)
-    std::chrono::milliseconds poll{2'000};      ///< of a node that has no /events
+    std::chrono::milliseconds silence{
+        10'000}; ///< a stream without a byte for so long is dead (health comes each second)
+    std::chrono::milliseconds poll{2'000}; ///< of a node that has no /events
 };
 
-/// Keeps the fleet's state of one node true: reads its /events, or polls where it answers 404 for them, and tries again with
-/// growing pauses where it cannot be reached. A node is online once its discovery, models and health are known. Lives on the
-/// gateway's thread.
+/// Keeps the fleet's state of one node true: reads its /events, or polls where it answers 404 for them, and tries again
+/// with growing pauses where it cannot be reached. A node is online once its discovery, models and health are known.
+/// Lives on the gateway's thread.
 class NodeWatcher : public QObject {
     Q_OBJECT
 public:

@@ -50,8 +50,8 @@ bool isLeaving(const FleetState& state, const QString& node, const QString& mode
     return state.isRetiring({node, model}) || (here && here->status == ModelStatus::Unloading);
 }
 
-/// Free memory in MiB that a load on `node` may count on, over its `devices` best devices that are large enough; nothing
-/// where it has fewer such devices. Loads under way there have their declared need set aside.
+/// Free memory in MiB that a load on `node` may count on, over its `devices` best devices that are large enough;
+/// nothing where it has fewer such devices. Loads under way there have their declared need set aside.
 std::optional<qint64> freeMemoryMb(const FleetState& state, const NodeSnapshot& node, int devices, qint64 minDeviceMb)
 {
     QList<qint64> free;
@@ -82,7 +82,9 @@ QString memoryObstacle(const FleetState& state, const NodeSnapshot& node, const 
     const int devices = std::max(1, model.minDevices);
     const std::optional<qint64> free = freeMemoryMb(state, node, devices, model.minDeviceVramMb);
     if (!free) {
-        return QStringLiteral("it has fewer than %1 device(s) of at least %2 MB").arg(devices).arg(model.minDeviceVramMb);
+        return QStringLiteral("it has fewer than %1 device(s) of at least %2 MB")
+            .arg(devices)
+            .arg(model.minDeviceVramMb);
     }
     if (model.vramMb > *free)
         return QStringLiteral("it needs %1 MB and %2 MB are free").arg(model.vramMb).arg(std::max<qint64>(0, *free));
@@ -99,7 +101,8 @@ RouteError nothingFits(const QString& model, const QStringList& reasons)
     if (reasons.size() > reasonsShown)
         text += QStringLiteral("; and %1 more").arg(reasons.size() - reasonsShown);
     return unavailable(QStringLiteral("model_unavailable"),
-                       QStringLiteral("No node can run '%1' now: %2.").arg(model, text), int(failedLoadHold.count() / 1000));
+                       QStringLiteral("No node can run '%1' now: %2.").arg(model, text),
+                       int(failedLoadHold.count() / 1000));
 }
 
 } // namespace
@@ -124,7 +127,8 @@ QString obstacle(const FleetState& state, const QString& name, const QString& mo
     if (node->status == NodeStatus::Connecting)
         return QStringLiteral("it has not answered yet");
     if (node->status == NodeStatus::Offline)
-        return node->error.isEmpty() ? QStringLiteral("it is offline") : QStringLiteral("it is offline (%1)").arg(node->error);
+        return node->error.isEmpty() ? QStringLiteral("it is offline")
+                                     : QStringLiteral("it is offline (%1)").arg(node->error);
     const CatalogueModel* entry = state.catalogueModel(model);
     const NodeModel* here = state.modelOn(name, model);
     if (entry && entry->harness == QLatin1String("openai"))
@@ -158,7 +162,8 @@ Decision place(const FleetState& state, const QString& model, qint64 nowMs, Fail
         }
         const bool hasFiles = state.modelOn(node.name, model) != nullptr;
         const int devices = entry ? std::max(1, entry->minDevices) : 1;
-        const std::tuple rank{hasFiles, freeMemoryMb(state, node, devices, entry ? entry->minDeviceVramMb : 0).value_or(0)};
+        const std::tuple rank{hasFiles,
+                              freeMemoryMb(state, node, devices, entry ? entry->minDeviceVramMb : 0).value_or(0)};
         if (best.isEmpty() || rank > bestRank) {
             best = node.name;
             bestRank = rank;

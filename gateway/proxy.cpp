@@ -11,7 +11,10 @@ Proxy::Proxy(const ProxyContext& context, QObject* parent)
 {
 }
 
-Proxy::~Proxy() { qDeleteAll(findChildren<Exchange*>(QString(), Qt::FindDirectChildrenOnly)); }
+Proxy::~Proxy()
+{
+    qDeleteAll(findChildren<Exchange*>(QString(), Qt::FindDirectChildrenOnly));
+}
 
 void Proxy::forward(const HttpRequest& request, const std::shared_ptr<ResponseStream>& response, const QString& path)
 {

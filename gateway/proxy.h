@@ -5,7 +5,7 @@
 #include "core/http/httpserver.h"
 #include "gateway/fleetstore.h"
 #include "gateway/metrics.h"
-#include "gateway/router.h"
+#include "gateway/modelrouter.h"
 #include "gateway/throughputmeter.h"
 
 #include <QObject>
@@ -16,16 +16,17 @@
 namespace cortex {
 
 struct ProxyTiming {
-    std::chrono::milliseconds firstKeepAlive{900};  ///< clients call a stream dead that says nothing for a second
+    std::chrono::milliseconds firstKeepAlive{900}; ///< clients call a stream dead that says nothing for a second
     std::chrono::milliseconds keepAlive{5'000};
-    std::chrono::milliseconds lostNode{15'000};     ///< a node so long offline, and silent, has lost its requests
-    std::chrono::milliseconds lastWords{5'000};     ///< for a client to take the error that ends its stream
+    std::chrono::milliseconds lostNode{15'000}; ///< a node so long offline, and silent, has lost its requests
+    std::chrono::milliseconds flight{250}; ///< for bytes that the kernel has taken to reach the client
+    std::chrono::milliseconds lastWords{5'000}; ///< for a client to take the error that ends its stream
 };
 
 /// What an exchange works with; all of it outlives the exchanges.
 struct ProxyContext {
     FleetStore& store;
-    Router& router;
+    ModelRouter& router;
     HttpClient& client;
     Metrics& metrics;
     ThroughputMeter& meter;

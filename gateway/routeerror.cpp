@@ -39,7 +39,11 @@ HttpHeaders RouteError::headers() const
 
 RouteError invalidRequest(const QString& message, const QString& param, const QString& code)
 {
-    return {.status = 400, .type = QStringLiteral("invalid_request_error"), .code = code, .message = message, .param = param};
+    return {.status = 400,
+            .type = QStringLiteral("invalid_request_error"),
+            .code = code,
+            .message = message,
+            .param = param};
 }
 
 RouteError modelNotFound(const QString& name)
@@ -47,19 +51,27 @@ RouteError modelNotFound(const QString& name)
     return {.status = 404,
             .type = QStringLiteral("invalid_request_error"),
             .code = QStringLiteral("model_not_found"),
-            .message = QStringLiteral("The model '%1' does not exist here. GET /v1/models lists the models of this gateway.")
-                           .arg(name.left(200)),
+            .message =
+                QStringLiteral("The model '%1' does not exist here. GET /v1/models lists the models of this gateway.")
+                    .arg(name.left(200)),
             .param = QStringLiteral("model")};
 }
 
 RouteError unavailable(const QString& code, const QString& message, int retryAfter)
 {
-    return {.status = 503, .type = QStringLiteral("server_error"), .code = code, .message = message, .retryAfter = retryAfter};
+    return {.status = 503,
+            .type = QStringLiteral("server_error"),
+            .code = code,
+            .message = message,
+            .retryAfter = retryAfter};
 }
 
 RouteError upstreamError(const QString& message)
 {
-    return {.status = 502, .type = QStringLiteral("server_error"), .code = QStringLiteral("upstream_error"), .message = message};
+    return {.status = 502,
+            .type = QStringLiteral("server_error"),
+            .code = QStringLiteral("upstream_error"),
+            .message = message};
 }
 
 } // namespace cortex

@@ -13,14 +13,14 @@ namespace cortex {
 struct RouteError {
     int status = 500;
     QString type = QStringLiteral("server_error");
-    QString code = {};   ///< empty: null
+    QString code = {}; ///< empty: null
     QString message = {}; ///< for people: what, where, what to do
-    QString param = {};  ///< the field at fault; empty: null
-    int retryAfter = 0;  ///< whole seconds, at most 60; 0: none
+    QString param = {}; ///< the field at fault; empty: null
+    int retryAfter = 0; ///< whole seconds, at most 60; 0: none
 
-    QJsonObject toJson() const;     ///< {"error":{"message","type","param","code"}}
-    QByteArray toSseFrame() const;  ///< the same as one data frame, for a stream that has begun
-    HttpHeaders headers() const;    ///< Retry-After where it applies
+    QJsonObject toJson() const; ///< {"error":{"message","type","param","code"}}
+    QByteArray toSseFrame() const; ///< the same as one data frame, for a stream that has begun
+    HttpHeaders headers() const; ///< Retry-After where it applies
 };
 
 RouteError invalidRequest(const QString& message, const QString& param = {}, const QString& code = {});

@@ -17,8 +17,8 @@ struct TokenUsage {
 std::optional<TokenUsage> usageOf(const QByteArray& json);
 
 /// Listens to an OpenAI event stream on its way through and changes nothing. A chunk that carries text or a tool call
-/// counts as one token, which is how neurons send them; where the stream brings a usage object, that is the truth for the
-/// totals. Memory is bounded: an absurdly large event ends the counting, not the stream.
+/// counts as one token, which is how neurons send them; where the stream brings a usage object, that is the truth for
+/// the totals. Memory is bounded: an absurdly large event ends the counting, not the stream.
 class StreamTap {
 public:
     /// Returns how many token chunks these bytes completed.

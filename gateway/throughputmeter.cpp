@@ -22,9 +22,8 @@ ThroughputSample ThroughputMeter::take(const FleetState& state)
         sample.tokensPerSecond += speed;
         sample.inFlight += inFlight;
     }
-    std::sort(sample.entries.begin(), sample.entries.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.model, a.node) < std::tie(b.model, b.node);
-    });
+    std::sort(sample.entries.begin(), sample.entries.end(),
+              [](const auto& a, const auto& b) { return std::tie(a.model, a.node) < std::tie(b.model, b.node); });
     return sample;
 }
 

@@ -41,7 +41,7 @@ public:
     bool canLoad(const QString& id) const;
     bool canUnload(const QString& id) const;
     QStringList loadTargets(const QString& id) const; ///< nodes online that do not hold the model yet
-    QStringList loadedOn(const QString& id) const;    ///< nodes that hold the model
+    QStringList loadedOn(const QString& id) const; ///< nodes that hold the model
     void loadModel(const QString& id, const QString& node = {});
     void unloadModel(const QString& id, const QString& node = {});
 

@@ -46,9 +46,11 @@ QString progressText(const ModelProgress& progress)
     return text;
 }
 
-/// Where a load that shows progress is heading is not known yet; files at rest are said in words.
-QString whereText(const FleetModel& model)
+/// Why it failed, else where it is.
+QString details(const FleetModel& model)
 {
+    if (model.status == ModelStatus::Failed && !model.error.isEmpty())
+        return model.error;
     if (!model.nodes.isEmpty())
         return model.nodes.join(QStringLiteral(", "));
     if (model.availableOn.isEmpty())
@@ -147,8 +149,7 @@ QVariant FleetModelsModel::data(const QModelIndex& index, int role) const
     case Qt::ToolTipRole:
         return toolTip(row);
     case Qt::TextAlignmentRole: {
-        const bool number =
-            index.column() == SpeedColumn || index.column() == InFlightColumn || index.column() == ContextColumn;
+        const bool number = index.column() == SpeedColumn || index.column() == InFlightColumn;
         return QVariant::fromValue<Qt::Alignment>((number ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
     }
     case IdRole:
@@ -183,14 +184,12 @@ QVariant FleetModelsModel::displayData(const Row& row, int column) const
     case StateColumn:
         return model.progress ? tr("%1 %2").arg(statusText(model.status), progressText(*model.progress))
                               : statusText(model.status);
-    case NodesColumn:
-        return whereText(model);
+    case DetailsColumn:
+        return details(model);
     case SpeedColumn:
         return row.tokensPerSecond > 0 ? format::speed(row.tokensPerSecond) : QString();
     case InFlightColumn:
         return model.inFlight > 0 ? QLocale().toString(model.inFlight) : QString();
-    case ContextColumn:
-        return model.limit.context > 0 ? QLocale().toString(model.limit.context) : QString();
     default:
         return {};
     }
@@ -205,8 +204,6 @@ QVariant FleetModelsModel::sortData(const Row& row, int column) const
         return row.tokensPerSecond;
     case InFlightColumn:
         return row.model.inFlight;
-    case ContextColumn:
-        return row.model.limit.context;
     default:
         return displayData(row, column);
     }
@@ -220,6 +217,8 @@ QString FleetModelsModel::toolTip(const Row& row) const
         lines.append(tr("Also called %1").arg(model.aliases.join(QStringLiteral(", "))));
     if (!model.capabilities.isEmpty())
         lines.append(tr("Can: %1").arg(model.capabilities.join(QStringLiteral(", "))));
+    if (model.limit.context > 0)
+        lines.append(tr("Context: %1 tokens").arg(QLocale().toString(model.limit.context)));
     if (!model.error.isEmpty())
         lines.append(model.error);
     return lines.join(QLatin1Char('\n'));
@@ -238,14 +237,12 @@ QVariant FleetModelsModel::headerData(int section, Qt::Orientation orientation, 
         return tr("Model");
     case StateColumn:
         return tr("State");
-    case NodesColumn:
-        return tr("Nodes");
+    case DetailsColumn:
+        return tr("Details");
     case SpeedColumn:
         return tr("tok/s");
     case InFlightColumn:
         return tr("Running");
-    case ContextColumn:
-        return tr("Context");
     default:
         return {};
     }

@@ -12,7 +12,7 @@ namespace cortex {
 class FleetModelsModel : public QAbstractTableModel {
     Q_OBJECT
 public:
-    enum Column { NameColumn, StateColumn, NodesColumn, SpeedColumn, InFlightColumn, ContextColumn, ColumnCount };
+    enum Column { NameColumn, StateColumn, DetailsColumn, SpeedColumn, InFlightColumn, ColumnCount };
 
     enum Role {
         IdRole = Qt::UserRole + 1, ///< QString

@@ -39,6 +39,8 @@ QString memoryOf(qint64 usedMegabytes, qint64 totalMegabytes)
 
 QString bytesPerSecond(qint64 bytes)
 {
+    if (bytes >= 1'000'000'000)
+        return Text::tr("%1 GB/s").arg(number(double(bytes) / 1e9, 1));
     return Text::tr("%1 MB/s").arg(number(double(bytes) / 1e6, 1));
 }
 
@@ -67,6 +69,11 @@ QString seconds(double seconds)
     if (seconds < 1)
         return Text::tr("%1 ms").arg(number(seconds * 1000, 0));
     return Text::tr("%1 s").arg(number(seconds, seconds < 10 ? 1 : 0));
+}
+
+QString shortModelName(const QString& id)
+{
+    return id.section(QLatin1Char('/'), -1);
 }
 
 QString modelsLoaded(int count)

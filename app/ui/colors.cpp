@@ -61,6 +61,11 @@ QColor grid(const QPalette& palette)
     return mix(palette.color(QPalette::Text), palette.color(QPalette::Base), 0.16);
 }
 
+QColor halo(const QPalette& palette)
+{
+    return mix(palette.color(QPalette::Text), palette.color(QPalette::Base), 0.3);
+}
+
 QColor ofNode(NodeStatus status, const QPalette& palette)
 {
     switch (status) {

@@ -18,6 +18,7 @@ QColor bad(const QPalette& palette);
 QColor bar(const QPalette& palette); ///< filled part of a memory or progress bar
 QColor trough(const QPalette& palette); ///< empty part
 QColor grid(const QPalette& palette); ///< hairlines
+QColor halo(const QPalette& palette); ///< a broad line that others run over
 
 QColor ofNode(NodeStatus status, const QPalette& palette);
 QColor ofModel(ModelStatus status, const QPalette& palette);

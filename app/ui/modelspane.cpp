@@ -12,12 +12,26 @@
 #include <QLineEdit>
 #include <QMenu>
 #include <QSortFilterProxyModel>
+#include <QStyledItemDelegate>
 #include <QTableView>
 #include <QToolButton>
 
 namespace cortex {
 
 namespace {
+
+/// Ids are cut in their middle, sentences at their end.
+class DetailsDelegate : public QStyledItemDelegate {
+public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+
+protected:
+    void initStyleOption(QStyleOptionViewItem* option, const QModelIndex& index) const override
+    {
+        QStyledItemDelegate::initStyleOption(option, index);
+        option->textElideMode = Qt::ElideRight;
+    }
+};
 
 QToolButton* makeButton(QAction* action, QWidget* parent)
 {
@@ -95,6 +109,7 @@ void ModelsPane::createView()
     m_view->setAccessibleName(tr("Models of the fleet"));
     m_view->setModel(m_sorted);
     m_view->setItemDelegateForColumn(FleetModelsModel::StateColumn, new StateDelegate(m_view));
+    m_view->setItemDelegateForColumn(FleetModelsModel::DetailsColumn, new DetailsDelegate(m_view));
     m_view->setSelectionBehavior(QAbstractItemView::SelectRows);
     m_view->setSelectionMode(QAbstractItemView::SingleSelection);
     m_view->setTabKeyNavigation(false);
@@ -113,11 +128,11 @@ void ModelsPane::createView()
     header->setHighlightSections(false);
     header->setMinimumSectionSize(3 * line);
     header->setSectionResizeMode(FleetModelsModel::NameColumn, QHeaderView::Stretch);
+    header->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     header->resizeSection(FleetModelsModel::StateColumn, 14 * line);
-    header->resizeSection(FleetModelsModel::NodesColumn, 10 * line);
+    header->resizeSection(FleetModelsModel::DetailsColumn, 11 * line);
     header->resizeSection(FleetModelsModel::SpeedColumn, 4 * line);
     header->resizeSection(FleetModelsModel::InFlightColumn, 5 * line);
-    header->resizeSection(FleetModelsModel::ContextColumn, 5 * line);
 
     connect(m_view, &QTableView::activated, m_chat, &QAction::trigger);
     m_view->setContextMenuPolicy(Qt::CustomContextMenu);

@@ -42,10 +42,10 @@ struct RowStyle {
 
     int lineHeight() const { return QFontMetrics(font).height(); }
 
-    void drawLine(QPainter* painter, const QRect& line, const QString& text,
+    void drawLine(QPainter* painter, const QRect& line, const QString& words,
                   Qt::Alignment alignment = Qt::AlignLeft) const
     {
-        const QString shown = QFontMetrics(painter->font()).elidedText(text, Qt::ElideRight, line.width());
+        const QString shown = QFontMetrics(painter->font()).elidedText(words, Qt::ElideRight, line.width());
         painter->drawText(line, int(alignment | Qt::AlignVCenter) | Qt::TextSingleLine, shown);
     }
 };

@@ -27,9 +27,9 @@ NodesPane::NodesPane(FleetController& controller, QWidget* parent)
 
     // Nodes start open; one that the operator closed stays closed.
     connect(controller.nodes(), &QAbstractItemModel::rowsInserted, this,
-            [this](const QModelIndex& parent, int first, int last) {
-                if (parent.isValid() && first == 0 && last + 1 == m_controller.nodes()->rowCount(parent))
-                    m_view->expand(parent);
+            [this](const QModelIndex& node, int first, int last) {
+                if (node.isValid() && first == 0 && last + 1 == m_controller.nodes()->rowCount(node))
+                    m_view->expand(node);
                 updateEmptyState();
             });
     connect(controller.nodes(), &QAbstractItemModel::rowsRemoved, this, &NodesPane::updateEmptyState);

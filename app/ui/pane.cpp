@@ -35,6 +35,7 @@ Pane::Pane(const QString& title, QWidget* parent)
     QFont bold = titleLabel->font();
     bold.setBold(true);
     titleLabel->setFont(bold);
+    titleLabel->setMinimumHeight(titleLabel->fontMetrics().height() + 12); // the panes' first lines are level
     m_header->setSpacing(6);
     m_header->addWidget(titleLabel);
 

@@ -15,11 +15,12 @@ constexpr int margin = 6;
 constexpr int badgePadding = 7;
 constexpr int barHeight = 5;
 
-/// A rounded field in a tint of the state's colour; returns its right edge.
-int drawBadge(QPainter* painter, const QStyleOptionViewItem& option, const QString& text, QColor color)
+/// A rounded field in a tint of the state's colour.
+void drawBadge(QPainter* painter, const QStyleOptionViewItem& option, const QString& text, const QColor& color)
 {
     const QFontMetrics metrics(option.font);
-    const int width = std::min(metrics.horizontalAdvance(text) + 2 * badgePadding, option.rect.width() - 2 * margin);
+    const int width =
+        std::min(metrics.horizontalAdvance(text) + 2 * badgePadding + 2, option.rect.width() - 2 * margin);
     QRect badge(option.rect.left() + margin, 0, width, metrics.height() + 4);
     badge.moveTop(option.rect.top() + (option.rect.height() - badge.height()) / 2);
 
@@ -34,26 +35,28 @@ int drawBadge(QPainter* painter, const QStyleOptionViewItem& option, const QStri
     const QRect inside = badge.adjusted(badgePadding, 0, -badgePadding, 0);
     painter->drawText(inside, int(Qt::AlignCenter) | Qt::TextSingleLine,
                       metrics.elidedText(text, Qt::ElideRight, inside.width()));
-    return badge.right();
 }
 
-void drawProgress(QPainter* painter, const QStyleOptionViewItem& option, const QRect& area, double fraction,
-                  const QString& text)
+/// The words over a bar of the whole width.
+void drawProgress(QPainter* painter, const QStyleOptionViewItem& option, const QString& text, const QColor& color,
+                  double fraction)
 {
     const bool isSelected = option.state & QStyle::State_Selected;
+    const QColor highlighted = option.palette.color(QPalette::HighlightedText);
     const QFontMetrics metrics(option.font);
     const int block = metrics.height() + 2 + barHeight;
-    const QRect line(area.left(), area.top() + (area.height() - block) / 2, area.width(), metrics.height());
-    painter->setPen(isSelected ? option.palette.color(QPalette::HighlightedText) : colors::muted(option.palette));
+    QRect line(option.rect.left() + margin, option.rect.top() + (option.rect.height() - block) / 2,
+               option.rect.width() - 2 * margin, metrics.height());
+    painter->setPen(isSelected ? highlighted : color);
     painter->drawText(line, int(Qt::AlignLeft | Qt::AlignVCenter) | Qt::TextSingleLine,
                       metrics.elidedText(text, Qt::ElideRight, line.width()));
 
-    QRectF bar(area.left(), line.bottom() + 3, area.width(), barHeight);
+    QRectF bar(line.left(), line.bottom() + 3, line.width(), barHeight);
     painter->setPen(Qt::NoPen);
     painter->setBrush(colors::trough(option.palette));
     painter->drawRoundedRect(bar, barHeight / 2.0, barHeight / 2.0);
     bar.setWidth(bar.width() * fraction);
-    painter->setBrush(isSelected ? option.palette.color(QPalette::HighlightedText) : colors::bar(option.palette));
+    painter->setBrush(isSelected ? highlighted : colors::bar(option.palette));
     painter->drawRoundedRect(bar, barHeight / 2.0, barHeight / 2.0);
 }
 
@@ -70,26 +73,19 @@ void StateDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option,
     painter->save();
     painter->setRenderHint(QPainter::Antialiasing);
     painter->setFont(option.font);
-    const auto status = ModelStatus(index.data(FleetModelsModel::StatusRole).toInt());
-    const int badgeEnd = drawBadge(painter, option, index.data(FleetModelsModel::StatusTextRole).toString(),
-                                   colors::ofModel(status, option.palette));
+    const QColor color = colors::ofModel(ModelStatus(index.data(FleetModelsModel::StatusRole).toInt()), option.palette);
     const QVariant progress = index.data(FleetModelsModel::ProgressRole);
-    const QRect rest = option.rect.adjusted(badgeEnd + margin + 2 - option.rect.left(), 0, -margin, 0);
-    constexpr int narrowestBar = 24;
-    if (progress.isValid() && rest.width() >= narrowestBar)
-        drawProgress(painter, option, rest, progress.toDouble(),
-                     index.data(FleetModelsModel::ProgressTextRole).toString());
+    if (progress.isValid())
+        drawProgress(painter, option, index.data().toString(), color, progress.toDouble());
+    else
+        drawBadge(painter, option, index.data().toString(), color);
     painter->restore();
 }
 
 QSize StateDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const
 {
     const QFontMetrics metrics(option.font);
-    int width = metrics.horizontalAdvance(index.data(FleetModelsModel::StatusTextRole).toString()) + 2 * badgePadding
-        + 2 * margin;
-    const QString progress = index.data(FleetModelsModel::ProgressTextRole).toString();
-    if (!progress.isEmpty())
-        width += metrics.horizontalAdvance(progress) + margin + 2;
+    const int width = metrics.horizontalAdvance(index.data().toString()) + 2 * badgePadding + 2 * margin;
     return {width, metrics.height() + 2 + barHeight + 2 * margin};
 }
 

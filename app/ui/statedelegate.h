@@ -5,7 +5,7 @@
 
 namespace cortex {
 
-/// Draws a model's state as a badge, and a progress bar with its numbers while there is work under way.
+/// Draws a model's state as a badge, or as words over a progress bar while there is work under way.
 class StateDelegate : public QStyledItemDelegate {
     Q_OBJECT
 public:

@@ -5,11 +5,11 @@
 #include "app/models/throughputseries.h"
 #include "app/ui/colors.h"
 
-#include <QAreaSeries>
 #include <QCategoryAxis>
 #include <QChart>
 #include <QChartView>
 #include <QEvent>
+#include <QGraphicsLayout>
 #include <QLabel>
 #include <QLegendMarker>
 #include <QLineSeries>
@@ -35,12 +35,6 @@ double roundStep(double value)
     return 10 * power;
 }
 
-/// The name without its publisher: legends are short of room and the full id stands in the table.
-QString shortName(const QString& id)
-{
-    return id.section(QLatin1Char('/'), -1);
-}
-
 } // namespace
 
 ThroughputPane::ThroughputPane(ThroughputSeries& series, QWidget* parent)
@@ -52,25 +46,24 @@ ThroughputPane::ThroughputPane(ThroughputSeries& series, QWidget* parent)
     , m_time(new QCategoryAxis(this))
     , m_speed(new QValueAxis(this))
     , m_total(new QLineSeries(this))
-    , m_floor(new QLineSeries(this))
 {
     createChart();
     addHeaderStretch();
     addHeaderWidget(m_numbers);
     setContent(m_view);
-    connect(&series, &ThroughputSeries::changed, this, &ThroughputPane::update);
+    connect(&series, &ThroughputSeries::changed, this, &ThroughputPane::refresh);
     applyColors();
-    update();
+    refresh();
 }
 
 void ThroughputPane::createChart()
 {
     m_chart->legend()->setAlignment(Qt::AlignTop);
-    m_chart->setMargins(QMargins());
+    m_chart->setMargins(QMargins(4, 6, 22, 2)); // room for half of the last label
     m_chart->setBackgroundVisible(false);
     m_chart->layout()->setContentsMargins(0, 0, 0, 0);
     m_view->setRenderHint(QPainter::Antialiasing);
-    m_view->setFrameShape(QFrame::NoFrame);
+    m_view->viewport()->setFocusPolicy(Qt::NoFocus);
     m_view->setFocusPolicy(Qt::NoFocus); // the numbers in the header say it in words
     m_view->setAccessibleName(tr("Chart of tokens per second over the last five minutes"));
     m_view->setMinimumHeight(120);
@@ -85,18 +78,20 @@ void ThroughputPane::createChart()
     m_chart->addAxis(m_time, Qt::AlignBottom);
     m_chart->addAxis(m_speed, Qt::AlignLeft);
 
-    auto* area = new QAreaSeries(m_total, m_floor);
-    area->setName(tr("Total"));
-    m_chart->addSeries(area);
-    area->attachAxis(m_time);
-    area->attachAxis(m_speed);
+    addLine(m_total, tr("Total"));
 }
 
-void ThroughputPane::update()
+void ThroughputPane::addLine(QLineSeries* line, const QString& name)
 {
-    const QList<QPointF> total = m_series.total();
-    m_total->replace(total);
-    m_floor->replace(total.isEmpty() ? QList<QPointF>() : QList<QPointF>{{total.first().x(), 0}, {0, 0}});
+    line->setName(name);
+    m_chart->addSeries(line);
+    line->attachAxis(m_time);
+    line->attachAxis(m_speed);
+}
+
+void ThroughputPane::refresh()
+{
+    m_total->replace(m_series.total());
     updateModelLines();
     updateScale();
     m_numbers->setText(tr("%1 now · peak %2 · %3 running")
@@ -121,10 +116,7 @@ void ThroughputPane::updateModelLines()
         QLineSeries*& line = m_lines[model];
         if (!line) {
             line = new QLineSeries(this);
-            line->setName(shortName(model));
-            m_chart->addSeries(line);
-            line->attachAxis(m_time);
-            line->attachAxis(m_speed);
+            addLine(line, format::shortModelName(model));
             linesChanged = true;
         }
         line->replace(m_series.ofModel(model));
@@ -151,19 +143,11 @@ void ThroughputPane::applyColors()
         axis->setLabelsBrush(colors::muted(palette()));
         axis->setLabelsFont(font());
     }
-    m_chart->legend()->setLabelBrush(palette().color(QPalette::WindowText));
+    m_chart->legend()->setLabelBrush(palette().color(QPalette::Text));
     m_chart->legend()->setFont(font());
-    m_view->setBackgroundBrush(Qt::NoBrush);
+    m_view->setBackgroundBrush(palette().color(QPalette::Base));
 
-    const QList<QAbstractSeries*> all = m_chart->series();
-    for (QAbstractSeries* series : all) {
-        if (auto* area = qobject_cast<QAreaSeries*>(series)) {
-            QColor fill = colors::muted(palette());
-            area->setPen(QPen(fill, 1));
-            fill.setAlphaF(0.22F);
-            area->setBrush(fill);
-        }
-    }
+    m_total->setPen(QPen(colors::halo(palette()), 6)); // lies under the models' lines
     QStringList models = m_lines.keys();
     models.sort();
     for (int index = 0; index < int(models.size()); ++index)

@@ -8,6 +8,7 @@
 class QCategoryAxis;
 class QChart;
 class QChartView;
+class QLabel;
 class QLineSeries;
 class QValueAxis;
 
@@ -15,7 +16,8 @@ namespace cortex {
 
 class ThroughputSeries;
 
-/// Live chart of the last five minutes of tokens per second: the total as a filled curve, each model as a line.
+/// Live chart of the last five minutes of tokens per second: the total as a broad pale line, each
+/// model as a thin one over it.
 class ThroughputPane : public Pane {
     Q_OBJECT
 public:
@@ -29,7 +31,8 @@ protected:
 
 private:
     void createChart();
-    void update();
+    void addLine(QLineSeries* line, const QString& name);
+    void refresh();
     void updateModelLines();
     void updateScale();
     void applyColors();
@@ -41,7 +44,6 @@ private:
     QCategoryAxis* m_time;
     QValueAxis* m_speed;
     QLineSeries* m_total;
-    QLineSeries* m_floor; ///< lower edge of the filled area
     QHash<QString, QLineSeries*> m_lines;
 };
 

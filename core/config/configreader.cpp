@@ -123,7 +123,7 @@ void ConfigTable::fail(const char* key, const QString& what) const
 void ConfigTable::failType(const Value& value, const char* expected, const toml::node* node)
 {
     throw InputError(QStringLiteral("%1: expected %2, found %3")
-                         .arg(value.where, QLatin1String(expected), QLatin1String(kindOf(node))));
+                         .arg(value.where, QString::fromUtf8(expected), QLatin1String(kindOf(node))));
 }
 
 ConfigTable::Value ConfigTable::find(const QString& key, Text text)

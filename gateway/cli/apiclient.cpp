@@ -15,7 +15,8 @@ namespace {
 
 QString unreachable(const QString& url, const HttpReply& reply)
 {
-    return QStringLiteral("No gateway answers at %1: %2. Is 'cortex serve' or the console running there? (--url names another)")
+    return QStringLiteral(
+               "No gateway answers at %1: %2. Is 'cortex serve' or the console running there? (--url names another)")
         .arg(url, reply.errorText());
 }
 
@@ -35,7 +36,8 @@ ApiClient::ApiClient(const QString& url)
 {
     const bool http = m_base.scheme() == QLatin1String("http") || m_base.scheme() == QLatin1String("https");
     if (!m_base.isValid() || !http || m_base.host().isEmpty())
-        throw InputError(QStringLiteral("'%1' is no address of a gateway; it looks like http://127.0.0.1:31313.").arg(url));
+        throw InputError(
+            QStringLiteral("'%1' is no address of a gateway; it looks like http://127.0.0.1:31313.").arg(url));
 }
 
 HttpClientRequest ApiClient::request(const QByteArray& method, const QString& path) const

@@ -43,7 +43,8 @@ QString CommandLine::help() const
     return section(QStringLiteral("NAME"), QStringLiteral("cortex %1 - %2").arg(m_manual.name, m_manual.summary))
         + section(QStringLiteral("SYNOPSIS"), m_manual.synopsis)
         + section(QStringLiteral("DESCRIPTION"), m_manual.description)
-        + QStringLiteral("OPTIONS\n%1\n\n").arg(list.trimmed().isEmpty() ? QString() : QStringLiteral("  ") + list.trimmed())
+        + QStringLiteral("OPTIONS\n%1\n\n")
+              .arg(list.trimmed().isEmpty() ? QString() : QStringLiteral("  ") + list.trimmed())
         + section(QStringLiteral("EXIT STATUS"),
                   QStringLiteral("0  done\n1  it failed; the reason is on standard error\n2  wrong use"))
         + section(QStringLiteral("EXAMPLES"), m_manual.examples).trimmed() + QLatin1Char('\n');
@@ -70,12 +71,13 @@ std::optional<int> CommandLine::parse(const QStringList& arguments, int position
 
 void addUrlOption(CommandLine& line)
 {
-    const QString fromEnvironment
-        = QProcessEnvironment::systemEnvironment().value(QStringLiteral("CORTEX_URL"), QStringLiteral("http://127.0.0.1:31313"));
-    line.parser().addOption({QStringLiteral("url"),
-                             QStringLiteral("The gateway's address. Default: $CORTEX_URL, else http://127.0.0.1:31313. A key for "
-                                            "it is taken from $CORTEX_API_KEY."),
-                             QStringLiteral("url"), fromEnvironment});
+    const QString fromEnvironment = QProcessEnvironment::systemEnvironment().value(
+        QStringLiteral("CORTEX_URL"), QStringLiteral("http://127.0.0.1:31313"));
+    line.parser().addOption(
+        {QStringLiteral("url"),
+         QStringLiteral("The gateway's address. Default: $CORTEX_URL, else http://127.0.0.1:31313. A key for "
+                        "it is taken from $CORTEX_API_KEY."),
+         QStringLiteral("url"), fromEnvironment});
 }
 
 } // namespace cortex::cli

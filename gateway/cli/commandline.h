@@ -10,11 +10,11 @@ namespace cortex::cli {
 
 /// What `cortex SUBCOMMAND --help` says beside the list of options.
 struct Manual {
-    QString name;        ///< "status"
-    QString summary;     ///< one line
-    QString synopsis;    ///< "cortex status [--url URL] …"
+    QString name; ///< "status"
+    QString summary; ///< one line
+    QString synopsis; ///< "cortex status [--url URL] …"
     QString description; ///< paragraphs, wrapped at 80 columns
-    QString examples;    ///< lines of shell
+    QString examples; ///< lines of shell
 };
 
 /// The arguments of one subcommand: QCommandLineParser with our help page, and exit codes instead of exit().
@@ -23,8 +23,8 @@ public:
     explicit CommandLine(const Manual& manual);
 
     QCommandLineParser& parser() { return m_parser; }
-    /// Parses. An exit code where the program is done: 0 after --help, 2 after wrong use. `positional`: how many words the
-    /// command takes, and what to call them in messages.
+    /// Parses. An exit code where the program is done: 0 after --help, 2 after wrong use. `positional`: how many words
+    /// the command takes, and what to call them in messages.
     std::optional<int> parse(const QStringList& arguments, int positional = 0, const QString& what = {});
 
 private:

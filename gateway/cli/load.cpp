@@ -20,10 +20,10 @@ Manual loadManual()
         .name = QStringLiteral("load"),
         .summary = QStringLiteral("load a model on a node"),
         .synopsis = QStringLiteral("cortex load ID [--node NAME] [--no-wait] [--url URL]"),
-        .description = QStringLiteral(
-            "Loads the model ID (an alias will do), fetching its files first where they are\n"
-            "missing, and shows the progress until it is loaded. Without --node the gateway\n"
-            "picks one, as it would for a request. Leaving with Ctrl-C does not stop the load."),
+        .description =
+            QStringLiteral("Loads the model ID (an alias will do), fetching its files first where they are\n"
+                           "missing, and shows the progress until it is loaded. Without --node the gateway\n"
+                           "picks one, as it would for a request. Leaving with Ctrl-C does not stop the load."),
         .examples = QStringLiteral("cortex load HuggingFaceTB/SmolLM2-135M-Instruct\n"
                                    "cortex load qwen3-8b --node gpu-1"),
     };
@@ -35,8 +35,9 @@ Manual unloadManual()
         .name = QStringLiteral("unload"),
         .summary = QStringLiteral("unload a model"),
         .synopsis = QStringLiteral("cortex unload ID [--node NAME] [--url URL]"),
-        .description = QStringLiteral("Unloads the model ID (an alias will do) from the node, or from every node that has it\n"
-                                      "loaded. Requests that it is answering may finish; new ones go elsewhere or wait."),
+        .description =
+            QStringLiteral("Unloads the model ID (an alias will do) from the node, or from every node that has it\n"
+                           "loaded. Requests that it is answering may finish; new ones go elsewhere or wait."),
         .examples = QStringLiteral("cortex unload qwen3-8b"),
     };
 }
@@ -59,7 +60,8 @@ QString progressText(const NodeModel& model)
     const ModelProgress& progress = *model.progress;
     QString text = QStringLiteral("%1 %2 %").arg(progress.phase).arg(int(progress.fraction * 100));
     if (progress.totalBytes > 0)
-        text += QStringLiteral("  %1 of %2").arg(memoryText(progress.doneBytes >> 20), memoryText(progress.totalBytes >> 20));
+        text += QStringLiteral("  %1 of %2")
+                    .arg(memoryText(progress.doneBytes >> 20), memoryText(progress.totalBytes >> 20));
     if (progress.bytesPerSecond > 0)
         text += QStringLiteral("  %1/s").arg(memoryText(progress.bytesPerSecond >> 20));
     return printable(text);
@@ -96,11 +98,13 @@ private:
         const bool working = here && (here->status == ModelStatus::Loading || here->status == ModelStatus::Downloading);
         m_seenWorking = m_seenWorking || working;
         // An error of an earlier try may still stand there until the node has begun with this one.
-        const bool ended = model.status == ModelStatus::Failed || (m_seenWorking && model.status == ModelStatus::Unloaded);
+        const bool ended =
+            model.status == ModelStatus::Failed || (m_seenWorking && model.status == ModelStatus::Unloaded);
         if (ended && (m_seenWorking || !model.error.isEmpty())) {
             if (m_shown)
                 printError(QString());
-            throw InputError(QStringLiteral("loading %1 on %2 failed: %3").arg(model.id, m_node, printable(model.error)));
+            throw InputError(
+                QStringLiteral("loading %1 on %2 failed: %3").arg(model.id, m_node, printable(model.error)));
         }
         if (working)
             show(progressText(*here));

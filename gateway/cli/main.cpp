@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-only
+#include "core/logging.h"
+#include "core/version.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/terminal.h"
 
@@ -42,9 +44,9 @@ int main(int argc, char** argv)
     // Qt's own event dispatcher serves thousands of sockets several times faster than GLib's.
     if (!qEnvironmentVariableIsSet("QT_NO_GLIB"))
         qputenv("QT_NO_GLIB", "1");
+    cortex::installLogging();
     QCoreApplication application(argc, argv);
     QCoreApplication::setApplicationName(QStringLiteral("cortex"));
-    qSetMessagePattern(QStringLiteral("%{time yyyy-MM-dd hh:mm:ss} %{if-warning}warning: %{endif}%{message}"));
     const QStringList arguments = QCoreApplication::arguments();
     const QString name = arguments.value(1);
     if (name == QLatin1String("--help") || name == QLatin1String("-h") || name == QLatin1String("help")) {
@@ -52,7 +54,7 @@ int main(int argc, char** argv)
         return Done;
     }
     if (name == QLatin1String("--version")) {
-        print(QStringLiteral("cortex %1\n").arg(QLatin1String(CORTEX_VERSION)));
+        print(QStringLiteral("cortex %1\n").arg(cortex::version()));
         return Done;
     }
     for (const Command& command : commands) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "core/error.h"
+#include "core/http/httpserver.h"
+#include "core/signals.h"
 #include "gateway/cli/commandline.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/terminal.h"
-#include "gateway/cli/unixsignals.h"
 #include "gateway/gateway.h"
 
 #include <QCoreApplication>
@@ -21,17 +22,17 @@ Manual manual()
         .name = QStringLiteral("serve"),
         .summary = QStringLiteral("run the gateway without a window"),
         .synopsis = QStringLiteral("cortex serve --config FILE [--listen HOST:PORT] [--metrics-listen HOST:PORT]"),
-        .description = QStringLiteral(
-            "Opens the endpoint that editors and agents talk to, watches the nodes that\n"
-            "FILE lists, and routes each request to a node that has its model, loading the\n"
-            "model where none has. Prints the endpoint when it is ready, and runs until it\n"
-            "gets SIGTERM or SIGINT: then running requests may finish for ten seconds. A\n"
-            "second signal ends it at once.\n"
-            "\n"
-            "FILE is cortex.toml; models_config in it names models.toml. Each of its settings\n"
-            "can be overridden by an environment variable, for instance\n"
-            "CORTEX_GATEWAY__LISTEN=0.0.0.0:31313 for listen in [gateway]. An option of the\n"
-            "command line wins over both."),
+        .description =
+            QStringLiteral("Opens the endpoint that editors and agents talk to, watches the nodes that\n"
+                           "FILE lists, and routes each request to a node that has its model, loading the\n"
+                           "model where none has. Prints the endpoint when it is ready, and runs until it\n"
+                           "gets SIGTERM or SIGINT: then running requests may finish for ten seconds. A\n"
+                           "second signal ends it at once.\n"
+                           "\n"
+                           "FILE is cortex.toml; models_config in it names models.toml. Each of its settings\n"
+                           "can be overridden by an environment variable, for instance\n"
+                           "CORTEX_GATEWAY__LISTEN=0.0.0.0:31313 for listen in [gateway]. An option of the\n"
+                           "command line wins over both."),
         .examples = QStringLiteral("cortex serve --config /etc/cortex/cortex.toml\n"
                                    "cortex serve --config cortex.toml --listen 0.0.0.0:31313"),
     };
@@ -39,8 +40,8 @@ Manual manual()
 
 GatewayConfig configOf(const QCommandLineParser& parser)
 {
-    GatewayConfig config
-        = loadGatewayConfig(parser.value(QStringLiteral("config")), QProcessEnvironment::systemEnvironment());
+    GatewayConfig config =
+        loadGatewayConfig(parser.value(QStringLiteral("config")), QProcessEnvironment::systemEnvironment());
     if (parser.isSet(QStringLiteral("listen")))
         config.listen = parser.value(QStringLiteral("listen"));
     if (parser.isSet(QStringLiteral("metrics-listen")))
@@ -68,16 +69,17 @@ int run(const GatewayConfig& config, const Catalogue& catalogue)
         printError(QStringLiteral("cortex serve: %1").arg(*error));
         return Failed;
     }
-    UnixSignals signals;
-    QObject::connect(&signals, &UnixSignals::asked, &gateway, [&gateway] {
+    const TerminationSignals signals;
+    QObject::connect(&signals, &TerminationSignals::received, &gateway, [&gateway] {
         printError(QStringLiteral("cortex serve: stopping"));
         gateway.stop(graceMs);
     });
     QObject::connect(&gateway, &Gateway::stopped, qApp, &QCoreApplication::quit, Qt::QueuedConnection);
-    print(QStringLiteral("cortex gateway ready: %1/v1   metrics: %2/metrics   nodes: %3   models in the catalogue: %4\n")
-              .arg(reachable(config.listen, gateway.port()), reachable(config.metricsListen, gateway.metricsPort()))
-              .arg(config.neurons.size())
-              .arg(catalogue.models.size()));
+    print(
+        QStringLiteral("cortex gateway ready: %1/v1   metrics: %2/metrics   nodes: %3   models in the catalogue: %4\n")
+            .arg(reachable(config.listen, gateway.port()), reachable(config.metricsListen, gateway.metricsPort()))
+            .arg(config.neurons.size())
+            .arg(catalogue.models.size()));
     return QCoreApplication::exec() == 0 ? Done : Failed;
 }
 
@@ -87,11 +89,13 @@ int serve(const QStringList& arguments)
 {
     CommandLine line(manual());
     line.parser().addOptions({
-        {{QStringLiteral("c"), QStringLiteral("config")}, QStringLiteral("The gateway's configuration, cortex.toml. Required."),
+        {{QStringLiteral("c"), QStringLiteral("config")},
+         QStringLiteral("The gateway's configuration, cortex.toml. Required."),
          QStringLiteral("file")},
         {QStringLiteral("listen"), QStringLiteral("Where clients connect, instead of the file's [gateway] listen."),
          QStringLiteral("host:port")},
-        {QStringLiteral("metrics-listen"), QStringLiteral("Where Prometheus connects, instead of the file's metrics_listen."),
+        {QStringLiteral("metrics-listen"),
+         QStringLiteral("Where Prometheus connects, instead of the file's metrics_listen."),
          QStringLiteral("host:port")},
     });
     if (const std::optional<int> exit = line.parse(arguments))

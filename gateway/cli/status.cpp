@@ -17,13 +17,13 @@ Manual statusManual()
         .name = QStringLiteral("status"),
         .summary = QStringLiteral("show the nodes, their devices and the models"),
         .synopsis = QStringLiteral("cortex status [--url URL] [--json | --watch]"),
-        .description = QStringLiteral(
-            "Asks a running gateway for its fleet. A model is 'available' where its files are\n"
-            "on a node, and 'not fetched' where only the catalogue knows it; either is loaded\n"
-            "by the first request for it. TOK/S is what the nodes measured last.\n"
-            "\n"
-            "--json prints the answer of GET /api/fleet as it is, for scripts. Colours are\n"
-            "used on a terminal only, and not where NO_COLOR is set."),
+        .description =
+            QStringLiteral("Asks a running gateway for its fleet. A model is 'available' where its files are\n"
+                           "on a node, and 'not fetched' where only the catalogue knows it; either is loaded\n"
+                           "by the first request for it. TOK/S is what the nodes measured last.\n"
+                           "\n"
+                           "--json prints the answer of GET /api/fleet as it is, for scripts. Colours are\n"
+                           "used on a terminal only, and not where NO_COLOR is set."),
         .examples = QStringLiteral("cortex status\n"
                                    "cortex status --url http://10.0.0.2:31313 --watch\n"
                                    "cortex status --json | jq -r '.models[] | select(.status==\"loaded\").id'"),
@@ -36,10 +36,11 @@ Manual modelsManual()
         .name = QStringLiteral("models"),
         .summary = QStringLiteral("list the models that can be asked for"),
         .synopsis = QStringLiteral("cortex models [--url URL] [--json]"),
-        .description = QStringLiteral("Lists the catalogue's models and those that nodes have beside it, with their state,\n"
-                                      "the context length in tokens, where they are, and their aliases.\n"
-                                      "\n"
-                                      "--json prints the answer of GET /v1/models as it is."),
+        .description =
+            QStringLiteral("Lists the catalogue's models and those that nodes have beside it, with their state,\n"
+                           "the context length in tokens, where they are, and their aliases.\n"
+                           "\n"
+                           "--json prints the answer of GET /v1/models as it is."),
         .examples = QStringLiteral("cortex models\n"
                                    "cortex models --json | jq -r '.data[].id'"),
     };
@@ -50,7 +51,10 @@ void addJsonOption(CommandLine& line)
     line.parser().addOption({QStringLiteral("json"), QStringLiteral("Prints JSON instead of a table.")});
 }
 
-void printJson(const QJsonObject& json) { print(QString::fromUtf8(QJsonDocument(json).toJson(QJsonDocument::Indented))); }
+void printJson(const QJsonObject& json)
+{
+    print(QString::fromUtf8(QJsonDocument(json).toJson(QJsonDocument::Indented)));
+}
 
 void watch(ApiClient& client)
 {
@@ -71,7 +75,8 @@ int status(const QStringList& arguments)
     CommandLine line(statusManual());
     addUrlOption(line);
     addJsonOption(line);
-    line.parser().addOption({QStringLiteral("watch"), QStringLiteral("Stays, and draws the page anew at every change.")});
+    line.parser().addOption(
+        {QStringLiteral("watch"), QStringLiteral("Stays, and draws the page anew at every change.")});
     if (const std::optional<int> exit = line.parse(arguments))
         return *exit;
     const QCommandLineParser& parser = line.parser();

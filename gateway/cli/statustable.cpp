@@ -78,8 +78,9 @@ QString readingText(const DeviceReading& reading, const TerminalStyle& style)
     if (reading.utilizationPct)
         parts.append(QStringLiteral("%1 %").arg(int(std::lround(*reading.utilizationPct))));
     if (reading.temperatureC)
-        parts.append(QStringLiteral("%1 %2").arg(int(std::lround(*reading.temperatureC))).arg(
-            style.unicode ? QStringLiteral("\u00b0C") : QStringLiteral("C")));
+        parts.append(QStringLiteral("%1 %2")
+                         .arg(int(std::lround(*reading.temperatureC)))
+                         .arg(style.unicode ? QStringLiteral("\u00b0C") : QStringLiteral("C")));
     if (reading.powerW)
         parts.append(QStringLiteral("%1 W").arg(int(std::lround(*reading.powerW))));
     return parts.join(QStringLiteral("  "));
@@ -91,7 +92,8 @@ Row deviceRow(const NodeSnapshot& node, const DeviceInfo& device, const Terminal
                                       [&](const DeviceReading& r) { return r.index == device.index; });
     Row row{{QStringLiteral("%1  %2").arg(device.index).arg(device.name)}};
     if (reading == node.health.devices.end()) {
-        row.append({{QString()}, {QStringLiteral("%1").arg(memoryText(device.vramTotalMb)), Colour::None, true}, {QString()}});
+        row.append(
+            {{QString()}, {QStringLiteral("%1").arg(memoryText(device.vramTotalMb)), Colour::None, true}, {QString()}});
         return row;
     }
     const qint64 total = device.vramTotalMb > 0 ? device.vramTotalMb : reading->vramUsedMb + reading->vramFreeMb;
@@ -130,16 +132,17 @@ QString lastSeenText(const NodeSnapshot& node, const QDateTime& now)
 
 QString nodesTable(const FleetSnapshot& fleet, const TerminalStyle& style)
 {
-    QList<Row> rows{{heading("NODE"), heading("STATE"), heading("DEVICE"), heading("MEMORY"), heading("USED / TOTAL", true),
-                     heading("LOAD")}};
+    QList<Row> rows{{heading("NODE"), heading("STATE"), heading("DEVICE"), heading("MEMORY"),
+                     heading("USED / TOTAL", true), heading("LOAD")}};
     QString notes;
     for (const NodeSnapshot& node : fleet.nodes) {
         Row row{{node.name, Colour::Strong}, {toString(node.status), colourOf(node.status)}};
         if (node.status != NodeStatus::Online) {
             rows.append(row + Row{{QString()}, {QString()}, {QString()}, {QString()}});
             const QString why = node.error.isEmpty() ? QStringLiteral("no answer yet") : node.error;
-            notes += QStringLiteral("%1: %2 (%3; %4)\n")
-                         .arg(printable(node.name), printable(why), node.endpoint.toString(), lastSeenText(node, fleet.at));
+            notes +=
+                QStringLiteral("%1: %2 (%3; %4)\n")
+                    .arg(printable(node.name), printable(why), node.endpoint.toString(), lastSeenText(node, fleet.at));
             continue;
         }
         for (const DeviceInfo& device : node.discovery.devices) {
@@ -149,7 +152,8 @@ QString nodesTable(const FleetSnapshot& fleet, const TerminalStyle& style)
         if (node.discovery.devices.isEmpty())
             rows.append(row + Row{{QStringLiteral("no device")}, {QString()}, {QString()}, {QString()}});
     }
-    return table(rows, style) + (notes.isEmpty() ? QString() : style.paint(notes.trimmed(), Colour::Bad) + QLatin1Char('\n'));
+    return table(rows, style)
+        + (notes.isEmpty() ? QString() : style.paint(notes.trimmed(), Colour::Bad) + QLatin1Char('\n'));
 }
 
 Colour colourOf(ModelStatus status)
@@ -192,7 +196,8 @@ QString whereText(const FleetModel& model)
 
 QString modelsTable(const FleetSnapshot& fleet, const TerminalStyle& style)
 {
-    QList<Row> rows{{heading("MODEL"), heading("STATE"), heading("IN FLIGHT", true), heading("TOK/S", true), heading("WHERE")}};
+    QList<Row> rows{
+        {heading("MODEL"), heading("STATE"), heading("IN FLIGHT", true), heading("TOK/S", true), heading("WHERE")}};
     for (const FleetModel& model : fleet.models) {
         const double speed = speedOf(fleet, model);
         const bool loaded = model.status == ModelStatus::Loaded;
@@ -255,7 +260,8 @@ QString modelsPage(const FleetSnapshot& fleet, const TerminalStyle& style)
 {
     if (fleet.models.isEmpty())
         return QStringLiteral("No models: no node has any, and the catalogue is empty.\n");
-    QList<Row> rows{{heading("MODEL"), heading("STATE"), heading("CONTEXT", true), heading("WHERE"), heading("ALIASES")}};
+    QList<Row> rows{
+        {heading("MODEL"), heading("STATE"), heading("CONTEXT", true), heading("WHERE"), heading("ALIASES")}};
     for (const FleetModel& model : fleet.models) {
         rows.append({{model.id, Colour::Strong},
                      {stateOf(model), colourOf(model.status)},

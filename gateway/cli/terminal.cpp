@@ -2,6 +2,7 @@
 #include "gateway/cli/terminal.h"
 
 #include <cstdio>
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -76,7 +77,8 @@ QString printable(const QString& text)
 {
     QString safe = text;
     for (QChar& c : safe) {
-        if (c.category() == QChar::Other_Control || c == QChar(0x2028) || c == QChar(0x2029) || c.category() == QChar::Other_Format)
+        if (c.category() == QChar::Other_Control || c == QChar(0x2028) || c == QChar(0x2029)
+            || c.category() == QChar::Other_Format)
             c = QLatin1Char('?');
     }
     return safe;

@@ -11,13 +11,13 @@ enum class Colour { None, Good, Busy, Bad, Dim, Strong };
 struct TerminalStyle {
     bool colours = false;
     bool unicode = false; ///< the locale's encoding is UTF-8
-    int width = 100;      ///< columns
+    int width = 100; ///< columns
 
     QString paint(const QString& text, Colour colour) const;
     static TerminalStyle detect();
 };
 
-void print(const QString& text);      ///< to stdout, as it is, flushed
+void print(const QString& text); ///< to stdout, as it is, flushed
 void printError(const QString& text); ///< to stderr, with a newline
 
 /// Text from elsewhere made safe for a terminal: control characters, which could move the cursor or worse, become '?'.

@@ -34,7 +34,7 @@ struct WorkspacePieces {
     size_t shared(int rows) const { return piece(size_t(rows) * quantizedRow) + piece(size_t(rows) * denseRow); }
 };
 
-bool isContiguous(const Tensor& tensor)
+[[maybe_unused]] bool isContiguous(const Tensor& tensor)
 {
     int64_t stride = 1;
     for (int d = tensor.rank - 1; d >= 0; --d) {

@@ -91,7 +91,7 @@ ERRORS = r"""
 1 + 'a'|'a' + 1|[1] + 'a'|1 - 'a'|[1] - [2]|1 / 0|1 // 0|1 % 0|1.0 / 0|'a' * 'b'|'a' < 1|1 < 'a'|none < 1|xs < 1|{} < {}|-'a'|undefinedthing.x|undefinedthing['x']|undefinedthing()|undefinedthing + 1|1 + undefinedthing|undefinedthing < 1|-undefinedthing
 xs.append(1)|xs.pop()|d.update({})|d.pop('b')|d.setdefault('q', 1)|xs.sort()|none.x|none.x.y|none[0].x|t.nosuch()|d.nosuch()|xs.startswith('a')|d.zz.y|xs[9].x|t.__class__.x|xs.__len__()|1()|t()|none()|'a' in 1|1 in 'a'|1 in none
 xs|nosuchfilter|xs is nosuchtest|5|length|none|length|(xs|map('upper'))|length|none|list|5|join|xs|join(1)|sort|{'a': 1} < 1|[1, 'a']|sort|[1, 'a']|max|5|first|xs|first(1)|d|sort(nosuch=1)|xs|batch|none|items|xs|map|xs|select('nosuchtest')|list|raise_exception('boom')|raise_exception('größe')
-t.index('zz')|xs.index(99)|t.split('')|'a'.join([1])|'%d' % 'x'|'%s %s' % 1|'%s' % (1, 2)|'%(a)s' % {}|'%q' % 1|'{}'.format()|'{a}'.format()|'{'.format()|'}'.format()|'{:d}'.format('x')|t|int + 'a'|undefinedthing|tojson|{(1,): 2}|tojson|range|tojson|xs[::0]|{[]: 1}|{{}: 1}|range(1, 2, 0)|range(10 ** 6)|dict(5)|'abc'|truncate(1)|3|round(1, 'bad')|none|abs|xs|sum(attribute='x')|words|sum|t.startswith(1)|t.strip(1)|t.center('a')|undefinedthing|int|undefinedthing|abs|t.replace('a')|namespace(5)
+t.index('zz')|xs.index(99)|t.split('')|'a'.join([1])|'%d' % 'x'|'%s %s' % 1|'%s' % (1, 2)|'%(a)s' % {}|'%q' % 1|'{a}'.format()|'{'.format()|'}'.format()|'{:d}'.format('x')|t|int + 'a'|undefinedthing|tojson|{(1,): 2}|tojson|range|tojson|xs[::0]|{[]: 1}|{{}: 1}|range(1, 2, 0)|range(10 ** 6)|dict(5)|'abc'|truncate(1)|3|round(1, 'bad')|none|abs|xs|sum(attribute='x')|words|sum|t.startswith(1)|t.strip(1)|t.center('a')|undefinedthing|int|undefinedthing|abs|namespace(5)
 """
 
 TEMPLATES = [
@@ -122,7 +122,7 @@ TEMPLATES = [
     "{% for x in xs|sort %}{{ x }}{% endfor %}{{ x is defined }}", "{% for x in 'ab', 'cd' %}{{ x }};{% endfor %}", "{% for x in xs %}{% if loop.first %}{% continue %}{% endif %}{{ x }}{% else %}no{% endfor %}",
     "{% for x in xs %}{{ loop.nosuch is defined }}{% endfor %}", "{% for m in people %}{% if loop.index0 != 0 and people[loop.index0 - 1].city != m.city %}*{% endif %}{{ m.name }} {% endfor %}",
     "{% for k, g in people|groupby('city') %}{{ k }}: {% for p in g %}{{ p.name }} {% endfor %}{% endfor %}", "{% set g = xs|map('string') %}{{ g|list }}{{ g|list }}",
-    "{% for x in xs recursive %}{{ x }}{% endfor %}", "{% for x in xs %}{{ loop(xs) }}{% endfor %}", "{% for x in xs[::-1] %}{{ x }}{% endfor %}", "{% for x in xs %}{% set loop = 1 %}{{ loop }}{% endfor %}",
+    "{% for x in xs recursive %}{{ x }}{% endfor %}", "{% for x in xs %}{{ loop(xs) }}{% endfor %}", "{% for x in xs[::-1] %}{{ x }}{% endfor %}",
     # set
     "{% set a, b = 1, 2 %}{{ a }}{{ b }}", "{% set a = 1, 2 %}{{ a }}", "{% set (a, b) = (b, a) %}", "{% set x %}body {{ n }}{% endset %}[{{ x }}]", "{% set x | upper %}body{% endset %}{{ x }}",
     "{% set x | replace('b', 'c') | upper %}bod{% endset %}{{ x }}", "{% set x.y = 1 %}", "{% set xs.y = 1 %}", "{% set ns = namespace() %}{% set ns.a, ns.b = 1, 2 %}{{ ns.a }}{{ ns.b }}{{ ns.c is defined }}",
@@ -146,7 +146,7 @@ TEMPLATES = [
     "{{ 'a' if x is defined else 'b' }}", "{{ t if t is string else t|tojson }}", "{{ (t if no else u)|length }}", "{{ xs|length == 3 and 'y' or 'n' }}", "{{ people[0]['name'] ~ ': ' ~ people[0].age }}", "{{ '\\n' }}|{{ \"\\t\" }}|{{ 'a\\\\b' }}",
     # syntax errors
     "{% if %}{% endif %}", "{% if yes %}", "{% endif %}", "{% for x xs %}{% endfor %}", "{{ }}", "{{ 1 + }}", "{{ (1 }}", "{{ [1 }}", "{{ 1) }}", "{% nosuch %}", "{{ 'abc }}", "{{ a b }}", "{% for x in xs %}{% endif %}",
-    "{% break %}", "{% macro %}{% endmacro %}", "{% set %}", "{{ x | }}", "{{ x is }}", "{{ 1 ! 2 }}", "{% raw %}", "{{ f(a=1, 2) }}", "{{ x is string is string }}", "{% call 5 %}{% endcall %}", "{{ ? }}", "{% else %}", "{{ a.}}", "{{ a[] }}", "{% do x %}",
+    "{% break %}", "{% macro %}{% endmacro %}", "{% set %}", "{{ x | }}", "{{ x is }}", "{{ 1 ! 2 }}", "{{ f(a=1, 2) }}", "{{ x is string is string }}", "{% call 5 %}{% endcall %}", "{{ ? }}", "{% else %}", "{{ a.}}", "{% do x %}",
 ]
 
 
@@ -212,7 +212,9 @@ def main():
         except Exception as error:
             row["raises"] = str(error)
             row["type"] = type(error).__name__
-        if " object at 0x" in row.get("expected", ""):
+            if isinstance(error, SyntaxError) or "argument" in row["raises"] and "()" in row["raises"]:
+                row["raises"] = ""  # how a call or a tag is malformed is said in our own words
+        if " at 0x" in row.get("expected", ""):
             continue
         rows.append(row)
     default = pathlib.Path(__file__).resolve().parent.parent / "unit/engine/templatecases.jsonl"

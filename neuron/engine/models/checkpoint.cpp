@@ -2,6 +2,7 @@
 #include "neuron/engine/models/checkpoint.h"
 
 #include "neuron/engine/error.h"
+#include "neuron/engine/formats/jsonfile.h"
 
 namespace cortex::engine {
 
@@ -10,6 +11,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t TemplateLimit = size_t(4) << 20;
+constexpr size_t JsonLimit = size_t(64) << 20;
 
 std::string withLayer(std::string_view pattern, int layer)
 {
@@ -48,16 +50,17 @@ std::optional<std::string> templateEntry(const nlohmann::json& config)
     return std::nullopt;
 }
 
-} // namespace
-
-nlohmann::json readJsonFile(const fs::path& path, size_t limit)
+nlohmann::json readJsonFile(const fs::path& path)
 {
-    try {
-        return nlohmann::json::parse(readText(path, limit));
-    } catch (const nlohmann::json::exception& exception) {
-        throw Error(ErrorKind::BadFile, path.string() + ": not valid JSON: " + exception.what());
-    }
+    const auto file = MappedFile::open(path);
+    if (file->bytes().size() > JsonLimit)
+        throw Error(ErrorKind::BadFile,
+                    path.string() + ": " + std::to_string(file->bytes().size())
+                        + " bytes are too many for a settings file");
+    return parseJson(file->bytes(), path);
 }
+
+} // namespace
 
 Checkpoint::Checkpoint(const fs::path& path)
     : m_path(path)

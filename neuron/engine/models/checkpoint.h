@@ -72,7 +72,4 @@ private:
     std::string m_prefix;
 };
 
-/// Reads a JSON file of at most `limit` bytes. Throws Error (NotFound, BadFile) naming file, line and column.
-nlohmann::json readJsonFile(const std::filesystem::path& path, size_t limit = size_t(64) << 20);
-
 } // namespace cortex::engine

@@ -352,7 +352,6 @@ Value pprint(Interpreter&, const Value& input, const Arguments&)
 
 Value absolute(Interpreter&, const Value& input, const Arguments&)
 {
-    input.requireDefined();
     if (!input.isNumber())
         fail("bad operand type for abs(): '" + input.typeName() + "'");
     if (input.isFloat())
@@ -540,8 +539,9 @@ Value length(Interpreter&, const Value& input, const Arguments&)
     fail("object of type '" + input.typeName() + "' has no len()");
 }
 
-Value first(Interpreter&, const Value& input, const Arguments&)
+Value first(Interpreter&, const Value& input, const Arguments& arguments)
 {
+    const Parameters none("first", arguments, {});
     if (const auto* generator = input.objectAs<Generator>()) {
         const auto value = generator->next();
         return value ? *value : Value::undefined("No first item, sequence was empty.");
@@ -661,7 +661,7 @@ Value extreme(Interpreter& interpreter, const Value& input, const Arguments& arg
     const Items keys = keysOf(interpreter, values, p.get(1), p.flag(0, false));
     size_t best = 0;
     for (size_t i = 1; i < values.size(); ++i)
-        if (wantLess ? lessThan(keys[i], keys[best]) : lessThan(keys[best], keys[i]))
+        if (wantLess ? lessThan(keys[i], keys[best]) : compare(keys[i], keys[best], ">") > 0)
             best = i;
     return values[best];
 }

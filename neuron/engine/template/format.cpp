@@ -314,7 +314,8 @@ std::string percentFormat(std::string_view format, const Value& values)
             continue;
         }
         if (std::string_view("srcaiduxXoeEfFgG").find(spec.type) == std::string_view::npos)
-            fail("unsupported format character '" + std::string(1, spec.type) + "' at index " + std::to_string(at - 1));
+            fail("unsupported format character '" + std::string(1, spec.type) + "' (0x"
+                 + digitsOf(static_cast<unsigned char>(spec.type), 16, false) + ") at index " + std::to_string(at - 1));
         if (std::string_view("srac").find(spec.type) != std::string_view::npos && spec.fill == "0")
             spec.fill = " ", spec.align = '>';
         out << convertPercent(named ? *named : arguments.next(), spec);

@@ -3,8 +3,14 @@
 """Writes unicodetables.inc: what Python's str methods know about characters, as of this interpreter's unicodedata."""
 import pathlib
 import sys
+import unicodedata
 
-FLAGS = [str.isalpha, str.isdecimal, str.isdigit, str.isnumeric, str.islower, str.isupper, str.istitle, str.isspace,
+def is_title_letter(char):
+    """A letter of its own title case; str.istitle() is true of capitals too."""
+    return unicodedata.category(char) == "Lt"
+
+
+FLAGS = [str.isalpha, str.isdecimal, str.isdigit, str.isnumeric, str.islower, str.isupper, is_title_letter, str.isspace,
          str.isprintable]
 
 

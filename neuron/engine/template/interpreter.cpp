@@ -174,7 +174,8 @@ void Macro::bindRest(Frame& frame, Arguments& arguments, size_t positional, cons
         else if (m_body->usesKwargs)
             kwargs->set(Value(key), value);
         else if (key == "caller")
-            fail("macro " + name + " was invoked with a caller, but uses none");
+            fail("macro " + name
+                 + " was invoked with two values for the special caller argument. This is most likely a bug.");
         else
             fail("macro " + name + " takes no keyword argument " + Value(key).repr());
     }

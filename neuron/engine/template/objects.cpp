@@ -66,6 +66,14 @@ std::optional<std::vector<Value>> Range::iterate() const
     return values;
 }
 
+bool Range::equals(const Object& other) const
+{
+    const auto* range = dynamic_cast<const Range*>(&other);
+    if (!range || range->m_length != m_length)
+        return false;
+    return m_length == 0 || (range->m_start == m_start && (m_length == 1 || range->m_step == m_step));
+}
+
 std::string_view DictView::typeName() const
 {
     return m_part == Part::Keys ? "dict_keys" : m_part == Part::Values ? "dict_values" : "dict_items";

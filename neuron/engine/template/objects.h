@@ -16,6 +16,7 @@ public:
     std::optional<Value> item(const Value& index) const override;
     std::optional<std::vector<Value>> iterate() const override;
     std::optional<size_t> length() const override { return m_length; }
+    bool equals(const Object& other) const override;
 
 private:
     Int m_start;

@@ -459,7 +459,7 @@ Target Parser::target(bool withNamespace, Words end)
     all.isTuple = true;
     all.items.push_back(std::move(first));
     while (skipOperator(",")) {
-        if (endsTuple(end) || current().isOperator("="))
+        if (endsTuple(end))
             break;
         all.items.push_back(singleTarget(withNamespace));
     }

@@ -40,7 +40,7 @@ std::vector<std::string_view> splitSpace(std::string_view text, size_t most)
     text = stripWhere(text, unicode::isSpace, true, false);
     while (!text.empty()) {
         if (parts.size() == most) {
-            parts.push_back(stripWhere(text, unicode::isSpace, false, true));
+            parts.push_back(text);
             break;
         }
         size_t end = 0;
@@ -58,7 +58,7 @@ std::vector<std::string_view> rsplitSpace(std::string_view text, size_t most)
     text = stripWhere(text, unicode::isSpace, false, true);
     while (!text.empty()) {
         if (parts.size() == most) {
-            parts.push_back(stripWhere(text, unicode::isSpace, true, false));
+            parts.push_back(text);
             break;
         }
         size_t begin = text.size();

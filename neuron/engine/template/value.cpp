@@ -157,6 +157,11 @@ std::optional<Value> Object::item(const Value&) const
     return std::nullopt;
 }
 
+std::optional<std::vector<Value>> Object::iterate() const
+{
+    return std::nullopt;
+}
+
 Value Object::call(Interpreter&, Arguments&) const
 {
     fail("'" + std::string(typeName()) + "' object is not callable");

@@ -83,7 +83,7 @@ public:
     virtual bool callable() const { return false; }
     virtual Value call(Interpreter& interpreter, Arguments& arguments) const;
     /// The values that iteration yields; a generator is spent by it.
-    virtual std::optional<std::vector<Value>> iterate() const { return std::nullopt; }
+    virtual std::optional<std::vector<Value>> iterate() const;
     virtual std::optional<size_t> length() const { return std::nullopt; }
     /// Levels of containers below and with this one.
     virtual unsigned depth() const { return 1; }

@@ -82,7 +82,7 @@ private:
         }
         std::ranges::sort(m_byPair, {}, &Entry::pair);
         std::ranges::sort(m_seconds);
-        m_seconds.erase(std::ranges::unique(m_seconds).begin(), m_seconds.end());
+        m_seconds.erase(std::unique(m_seconds.begin(), m_seconds.end()), m_seconds.end());
     }
 
     std::vector<Entry> m_byPair;

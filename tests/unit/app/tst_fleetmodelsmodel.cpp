@@ -30,8 +30,8 @@ void TestFleetModelsModel::showsStatesProgressAndPlaces()
 
     const int smol = model.rowOf(QStringLiteral("HuggingFaceTB/SmolLM2-135M-Instruct"));
     QCOMPARE(model.index(smol, Column::StateColumn).data().toString(), QStringLiteral("Loaded"));
-    QCOMPARE(model.index(smol, Column::NodesColumn).data().toString(), QStringLiteral("atlas, borealis"));
-    QCOMPARE(model.index(smol, Column::ContextColumn).data().toString(), QLocale().toString(8192));
+    QCOMPARE(model.index(smol, Column::DetailsColumn).data().toString(), QStringLiteral("atlas, borealis"));
+    QVERIFY(model.index(smol, 0).data(Qt::ToolTipRole).toString().contains(QLocale().toString(8192)));
     QVERIFY(!model.index(smol, Column::StateColumn).data(FleetModelsModel::ProgressRole).isValid());
 
     const int gemma = model.rowOf(QStringLiteral("google/gemma-3-12b-it"));
@@ -40,8 +40,9 @@ void TestFleetModelsModel::showsStatesProgressAndPlaces()
     QCOMPARE(state.data(FleetModelsModel::ProgressTextRole).toString(), QStringLiteral("17 % · 48.0 MB/s"));
 
     const int idle = model.rowOf(QStringLiteral("openai/gpt-oss-20b"));
-    QCOMPARE(model.index(idle, Column::NodesColumn).data().toString(), QStringLiteral("on disk: atlas, borealis"));
+    QCOMPARE(model.index(idle, Column::DetailsColumn).data().toString(), QStringLiteral("on disk: atlas, borealis"));
     const int failed = model.rowOf(QStringLiteral("meta-llama/Llama-3.3-70B-Instruct"));
+    QVERIFY(model.index(failed, Column::DetailsColumn).data().toString().startsWith(QStringLiteral("Does not fit")));
     QVERIFY(model.index(failed, 0).data(Qt::ToolTipRole).toString().contains(QStringLiteral("42,310 MB")));
     QCOMPARE(model.rowOf(QStringLiteral("nobody/nothing")), -1);
 }

@@ -88,3 +88,119 @@ TEST_CASE("real chat templates render as Hugging Face renders them")
         checkRow(row, readFile(folder / name), row["context"]);
     }
 }
+
+TEST_CASE("small templates do what Jinja2 does with them")
+{
+    const auto rows = readLines(CORTEX_TEMPLATE_CASES);
+    REQUIRE(rows.size() > 300);
+    const TemplateContext& context = rows.front()["context"];
+    for (size_t i = 1; i < rows.size(); ++i) {
+        const std::string source = rows[i]["template"];
+        CAPTURE(source);
+        const Outcome got = outcome(source, context);
+        if (rows[i].contains("expected")) {
+            CHECK(got.error == "");
+            CHECK(got.text == rows[i]["expected"].get<std::string>());
+            continue;
+        }
+        // The wording of syntax errors is ours; what running templates raise is Python's.
+        CAPTURE(got.text);
+        CHECK(got.error != "");
+        if (!rows[i]["type"].get<std::string>().starts_with("TemplateSyntax"))
+            CHECK(got.error.find(rows[i]["raises"].get<std::string>()) != std::string::npos);
+    }
+}
+
+TEST_CASE("errors name template, line and cause")
+{
+    const Outcome syntax = outcome("a\nb\n{% nosuch %}");
+    CHECK(syntax.kind == ErrorKind::BadFile);
+    CHECK(syntax.error == "chat template test, line 3: Encountered unknown tag 'nosuch'.");
+
+    const Outcome running = outcome("a\n{{ 1 + 'x' }}");
+    CHECK(running.kind == ErrorKind::BadRequest);
+    CHECK(running.error == "chat template test, line 2: unsupported operand type(s) for +: 'int' and 'str'");
+
+    const Outcome raised = outcome("{{ raise_exception('no system role') }}");
+    CHECK(raised.kind == ErrorKind::TemplateRaised);
+    CHECK(raised.error == "no system role");
+
+    CHECK(outcome("{% include 'x' %}").error.find("'include' is not available") != std::string::npos);
+    CHECK(outcome("ok\n\xff").error == "chat template test, line 2: not valid UTF-8 (byte 3)");
+}
+
+TEST_CASE("hostile templates end with one clear error")
+{
+    const std::vector<std::string> templates = {
+        "{{ 'a' * 10**9 }}",
+        "{{ ('a' * 10**6) * 10**6 }}",
+        "{{ [1] * 10**12 }}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}",
+        "{% set ns = namespace(x='a') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x|replace('a', 'aa') ~ ns.x %}{% "
+        "endfor %}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+        "{% set ns = namespace() %}{% set ns.x = ns %}{{ ns }}",
+        "{{ range(10**9) }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ '{:999999999}'.format(1) }}",
+        "{{ '%.999999999f' % 1 }}",
+        "{{ 'a'.center(10**10) }}",
+        "{{ 'a'|indent(10**10, true) }}",
+        "{{ 'a\tb'.expandtabs(10**10) }}",
+        "{{ '1'.zfill(10**10) }}",
+        "{{ [1]|batch(10**10, 0)|list }}",
+        "{{ [1]|slice(10**10)|list }}",
+        "{{ [1]|tojson(indent=10**10) }}",
+        "{{ 10 ** 10 ** 10 }}",
+        "{{ 9 ** 99 }}",
+        "{% for a in range(99999) %}{{ 'a' * 9999 }}{% endfor %}",
+        "{{ " + std::string(100000, '(') + "1" + std::string(100000, ')') + " }}",
+        "{{ " + std::string(100000, '[') + " }}",
+        "{{ " + std::string(100000, '-') + "1 }}",
+        "{{ 1" + std::string(5000, '+') + "1 }}",
+        [] {
+            std::string chain = "{{ 1";
+            for (int i = 0; i < 100000; ++i)
+                chain += "+1";
+            return chain + " }}";
+        }(),
+        [] {
+            std::string blocks;
+            for (int i = 0; i < 100000; ++i)
+                blocks += "{% if 1 %}";
+            return blocks;
+        }(),
+    };
+    for (const std::string& source : templates) {
+        const std::string shown = source.substr(0, 120);
+        CAPTURE(shown);
+        const Outcome got = outcome(source);
+        CHECK(got.error.starts_with("chat template test, line 1: "));
+        CHECK(got.error.find('\n') == std::string::npos);
+    }
+}
+
+TEST_CASE("chains through namespaces, macros and loops are freed without deep destruction")
+{
+    CHECK(render("{% set ns = namespace(x=none) %}{% for i in range(90000) %}{% set ns.x = namespace(p=ns.x) %}{% "
+                 "endfor %}ok")
+          == "ok");
+    CHECK(
+        render("{% set ns = namespace(m=none) %}{% macro f(p) %}{% macro g() %}{{ p }}{% endmacro %}{% set ns.m = g %}"
+               "{% endmacro %}{% for i in range(30000) %}{{ f(ns.m) }}{% endfor %}ok")
+        == "ok");
+}
+
+TEST_CASE("a deeply nested context is refused")
+{
+    TemplateContext deep = TemplateContext::array();
+    for (int i = 0; i < 1000; ++i)
+        deep = TemplateContext::array({std::move(deep)});
+    CHECK(outcome("x", {{"deep", deep}}).error.find("nested more than") != std::string::npos);
+}

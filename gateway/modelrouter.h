@@ -18,25 +18,26 @@
 namespace cortex {
 
 struct RouterLimits {
-    int maxWaiters = 256;                                    ///< of one model
-    std::chrono::milliseconds maxWait{10 * 60'000};          ///< of one request
-    std::chrono::milliseconds silentLoad{30'000};            ///< an order that was taken and never shows in the node's reports has failed
+    int maxWaiters = 256; ///< of one model
+    std::chrono::milliseconds maxWait{10 * 60'000}; ///< of one request
+    std::chrono::milliseconds silentLoad{
+        30'000}; ///< an order that was taken and never shows in the node's reports has failed
 };
 
 /// Gives requests their replica and starts loads: the rules of gateway/README.md. Nothing in it blocks; a model that is
 /// loading holds up nobody but the requests for it. Lives on the gateway's thread.
-class Router : public QObject {
+class ModelRouter : public QObject {
     Q_OBJECT
 public:
     using Answer = std::variant<Lease, RouteError>;
     using Ready = std::function<void(Answer answer)>;
     using Ticket = quint64; ///< names a waiting request; 0: none
 
-    Router(FleetStore& store, NodeCommands& commands, const RouterLimits& limits = {}, QObject* parent = nullptr);
-    ~Router() override; ///< answers all who wait: the gateway is stopping
+    ModelRouter(FleetStore& store, NodeCommands& commands, const RouterLimits& limits = {}, QObject* parent = nullptr);
+    ~ModelRouter() override; ///< answers all who wait: the gateway is stopping
 
-    /// Asks for a lease on `model` (a resolved id). `ready` is called exactly once unless the ticket is cancelled: before
-    /// acquire returns (then the ticket is 0), or later.
+    /// Asks for a lease on `model` (a resolved id). `ready` is called exactly once unless the ticket is cancelled:
+    /// before acquire returns (then the ticket is 0), or later.
     Ticket acquire(const QString& model, Ready ready);
     /// The client has left; `ready` will not be called. A ticket that has been answered is ignored.
     void cancel(Ticket ticket);
@@ -45,8 +46,8 @@ public:
 
     /// What the operator asked came to: the node, or why not.
     struct Operation {
-        QString node;        ///< where; of an unload of several replicas: the first
-        bool done = false;   ///< already so; false: under way
+        QString node; ///< where; of an unload of several replicas: the first
+        bool done = false; ///< already so; false: under way
         bool ordered = false; ///< the node was asked: a load's end is also told by loadEnded
         std::optional<RouteError> error;
     };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-only
-#include "gateway/router.h"
+#include "gateway/modelrouter.h"
 
 #include <QPointer>
 
@@ -33,27 +33,30 @@ RouteError conflict(const QString& message)
 
 } // namespace
 
-Router::Router(FleetStore& store, NodeCommands& commands, const RouterLimits& limits, QObject* parent)
+ModelRouter::ModelRouter(FleetStore& store, NodeCommands& commands, const RouterLimits& limits, QObject* parent)
     : QObject(parent)
     , m_store(store)
     , m_commands(commands)
     , m_limits(limits)
 {
     m_timer.setInterval(tickMs);
-    connect(&m_timer, &QTimer::timeout, this, &Router::tick);
-    connect(&m_store, &FleetStore::nodeChanged, this, &Router::review);
+    connect(&m_timer, &QTimer::timeout, this, &ModelRouter::tick);
+    connect(&m_store, &FleetStore::nodeChanged, this, &ModelRouter::review);
 }
 
-Router::~Router() { shutDown(); }
+ModelRouter::~ModelRouter()
+{
+    shutDown();
+}
 
-void Router::shutDown()
+void ModelRouter::shutDown()
 {
     m_shutDown = true;
     for (const QString& model : m_waiters.keys())
         failWaiters(model, stopping());
 }
 
-Router::Answer Router::answerFor(const QString& model, const Decision& decision)
+ModelRouter::Answer ModelRouter::answerFor(const QString& model, const Decision& decision)
 {
     if (decision.kind == Decision::Kind::Reject)
         return decision.error;
@@ -63,7 +66,7 @@ Router::Answer Router::answerFor(const QString& model, const Decision& decision)
                  state.nodeModelId(decision.node, model));
 }
 
-Router::Ticket Router::acquire(const QString& model, Ready ready)
+ModelRouter::Ticket ModelRouter::acquire(const QString& model, Ready ready)
 {
     if (m_shutDown) {
         ready(stopping());
@@ -79,11 +82,9 @@ Router::Ticket Router::acquire(const QString& model, Ready ready)
         return 0;
     }
     if (queued >= m_limits.maxWaiters) {
-        ready(unavailable(QStringLiteral("queue_full"),
-                          QStringLiteral("%1 requests wait for '%2' already (%3).")
-                              .arg(queued)
-                              .arg(model, waitReason(model)),
-                          10));
+        ready(unavailable(
+            QStringLiteral("queue_full"),
+            QStringLiteral("%1 requests wait for '%2' already (%3).").arg(queued).arg(model, waitReason(model)), 10));
         return 0;
     }
     const Ticket ticket = ++m_lastTicket;
@@ -94,7 +95,7 @@ Router::Ticket Router::acquire(const QString& model, Ready ready)
     return ticket;
 }
 
-void Router::cancel(Ticket ticket)
+void ModelRouter::cancel(Ticket ticket)
 {
     if (ticket == 0)
         return;
@@ -107,7 +108,7 @@ void Router::cancel(Ticket ticket)
     }
 }
 
-void Router::releaseLease(const ReplicaKey& key)
+void ModelRouter::releaseLease(const ReplicaKey& key)
 {
     m_store.edit([&](FleetState& state) { state.removeLease(key); });
     serveWaiters(key.model);
@@ -115,7 +116,7 @@ void Router::releaseLease(const ReplicaKey& key)
 
 /// Answers those who wait for `model`, in order, as far as the state allows. The state is consistent at each call of
 /// `ready`, which may come back into the router.
-void Router::serveWaiters(const QString& model)
+void ModelRouter::serveWaiters(const QString& model)
 {
     while (m_waiters.contains(model)) {
         const Decision decision = decide(m_store.state(), model, m_store.nowMs());
@@ -141,14 +142,14 @@ void Router::serveWaiters(const QString& model)
     }
 }
 
-void Router::failWaiters(const QString& model, const RouteError& error)
+void ModelRouter::failWaiters(const QString& model, const RouteError& error)
 {
     const QList<Waiter> waiters = m_waiters.take(model);
     for (const Waiter& waiter : waiters)
         waiter.ready(error);
 }
 
-void Router::startLoad(const QString& model, const QString& node, bool byOperator, OperationDone done)
+void ModelRouter::startLoad(const QString& model, const QString& node, bool byOperator, OperationDone done)
 {
     const quint64 order = ++m_lastOrder;
     m_store.edit([&](FleetState& state) {
@@ -162,7 +163,7 @@ void Router::startLoad(const QString& model, const QString& node, bool byOperato
     m_timer.start();
     Q_EMIT loadStarted(model, node, byOperator);
     const CatalogueModel* entry = m_store.state().catalogueModel(model);
-    const QPointer<Router> self(this);
+    const QPointer<ModelRouter> self(this);
     m_commands.load(node, m_store.state().nodeModelId(node, model), entry ? entry->quant : QString(),
                     [self, model, node, order, done = std::move(done)](const std::optional<QString>& error) {
                         if (!self)
@@ -179,7 +180,7 @@ void Router::startLoad(const QString& model, const QString& node, bool byOperato
                     });
 }
 
-void Router::orderAnswered(const QString& model, quint64 order, const std::optional<QString>& error)
+void ModelRouter::orderAnswered(const QString& model, quint64 order, const std::optional<QString>& error)
 {
     std::optional<PendingLoad> load = m_store.state().load(model);
     if (!load || load->order != order)
@@ -195,7 +196,7 @@ void Router::orderAnswered(const QString& model, quint64 order, const std::optio
 }
 
 /// Looks at what the node reports of a load under way: rule 7.
-void Router::reviewLoad(const QString& model)
+void ModelRouter::reviewLoad(const QString& model)
 {
     std::optional<PendingLoad> load = m_store.state().load(model);
     if (!load)
@@ -212,8 +213,8 @@ void Router::reviewLoad(const QString& model)
         load->seenWorking = true;
         m_store.edit([&](FleetState& state) { state.setLoad(model, *load); });
     }
-    const bool overdue = load->accepted && !load->seenWorking
-        && m_store.nowMs() - load->acceptedAtMs > m_limits.silentLoad.count();
+    const bool overdue =
+        load->accepted && !load->seenWorking && m_store.nowMs() - load->acceptedAtMs > m_limits.silentLoad.count();
     if (status == ModelStatus::Loaded) {
         endLoad(model, {});
     } else if (status == ModelStatus::Failed && (load->seenWorking || overdue)) {
@@ -226,7 +227,7 @@ void Router::reviewLoad(const QString& model)
     }
 }
 
-void Router::endLoad(const QString& model, const QString& error)
+void ModelRouter::endLoad(const QString& model, const QString& error)
 {
     const std::optional<PendingLoad> load = m_store.state().load(model);
     m_store.edit([&](FleetState& state) {
@@ -241,10 +242,12 @@ void Router::endLoad(const QString& model, const QString& error)
         failWaiters(model, loadFailed(model, load->node, error));
 }
 
-void Router::load(const QString& model, const QString& node, OperationDone done)
+void ModelRouter::load(const QString& model, const QString& node, OperationDone done)
 {
     const FleetState& state = m_store.state();
-    const auto refuse = [&](const RouteError& error) { done({.node = node, .done = false, .ordered = false, .error = error}); };
+    const auto refuse = [&](const RouteError& error) {
+        done({.node = node, .done = false, .ordered = false, .error = error});
+    };
     if (state.resolve(model).isEmpty()) {
         refuse(modelNotFound(model));
         return;
@@ -290,7 +293,7 @@ void Router::load(const QString& model, const QString& node, OperationDone done)
         refuse(placed.error);
 }
 
-void Router::unload(const QString& model, const QString& node, OperationDone done)
+void ModelRouter::unload(const QString& model, const QString& node, OperationDone done)
 {
     const FleetState& state = m_store.state();
     if (state.resolve(model).isEmpty()) {
@@ -307,7 +310,10 @@ void Router::unload(const QString& model, const QString& node, OperationDone don
     }
     if (targets.isEmpty()) {
         const QString where = node.isEmpty() ? QStringLiteral("any node") : node;
-        done({.node = node, .done = false, .ordered = false, .error = conflict(QStringLiteral("'%1' is not loaded on %2.").arg(model, where))});
+        done({.node = node,
+              .done = false,
+              .ordered = false,
+              .error = conflict(QStringLiteral("'%1' is not loaded on %2.").arg(model, where))});
         return;
     }
     // The answer waits for every node; the first refusal stands for all.
@@ -322,21 +328,23 @@ void Router::unload(const QString& model, const QString& node, OperationDone don
         retire({target, model}, [tally, target, model](const std::optional<QString>& error) {
             if (error && !tally->operation.error) {
                 tally->operation.node = target;
-                tally->operation.error
-                    = conflict(QStringLiteral("Unloading '%1' on %2 failed: %3").arg(model, target, *error));
+                tally->operation.error =
+                    conflict(QStringLiteral("Unloading '%1' on %2 failed: %3").arg(model, target, *error));
             }
             if (--tally->open == 0)
                 tally->done(tally->operation);
         });
     }
+    // Who waited for a place there may find one elsewhere.
+    serveWaiters(model);
 }
 
 /// Takes a replica out of the choice before its node hears of it, so that no request is sent where the model is going.
-void Router::retire(const ReplicaKey& key, NodeCommands::Done done)
+void ModelRouter::retire(const ReplicaKey& key, NodeCommands::Done done)
 {
     m_store.edit([&](FleetState& state) { state.setRetiring(key, 0); });
     m_timer.start();
-    const QPointer<Router> self(this);
+    const QPointer<ModelRouter> self(this);
     m_commands.unload(key.node, m_store.state().nodeModelId(key.node, key.model),
                       [self, key, done = std::move(done)](const std::optional<QString>& error) {
                           done(error);
@@ -352,7 +360,7 @@ void Router::retire(const ReplicaKey& key, NodeCommands::Done done)
                       });
 }
 
-void Router::reviewRetiring()
+void ModelRouter::reviewRetiring()
 {
     const QHash<ReplicaKey, qint64> retiring = m_store.state().retiring();
     for (auto entry = retiring.begin(); entry != retiring.end(); ++entry) {
@@ -367,7 +375,7 @@ void Router::reviewRetiring()
     }
 }
 
-void Router::review()
+void ModelRouter::review()
 {
     reviewRetiring();
     for (const QString& model : m_store.state().loads().keys())
@@ -376,7 +384,7 @@ void Router::review()
         serveWaiters(model);
 }
 
-void Router::tick()
+void ModelRouter::tick()
 {
     review();
     const qint64 now = m_store.nowMs();
@@ -397,7 +405,7 @@ void Router::tick()
         m_timer.stop();
 }
 
-QHash<QString, int> Router::waiting() const
+QHash<QString, int> ModelRouter::waiting() const
 {
     QHash<QString, int> counts;
     for (auto queue = m_waiters.begin(); queue != m_waiters.end(); ++queue)
@@ -405,7 +413,7 @@ QHash<QString, int> Router::waiting() const
     return counts;
 }
 
-QString Router::waitReason(const QString& model) const
+QString ModelRouter::waitReason(const QString& model) const
 {
     const FleetState& state = m_store.state();
     const QString node = workingNode(state, model);

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-only
+"""Does neuron-engine continue prompts as llama.cpp does, greedily, on the same GGUF file?
+
+For each of twenty prompts (ten plain, ten in the model's chat template) both get the same token ids. Their outputs have
+to agree for at least 48 tokens (or to the end), or to part where the two candidates are within 0.15 in our own logits
+of that position: rounding decides there. Prints a row per prompt; exit code 1 where any prompt fails.
+
+The peer is a llama-server binary (--llama-server), or else the llama.cpp within the PyPI package xllamacpp.
+
+  tests/conformance/greedy.py --engine build/release/bin/neuron-engine --model model.gguf [--llama-server PATH]
+"""
+import argparse
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import struct
+
+NEAR_TIE = 0.15
+
+PLAIN = [
+    "The capital of France is",
+    "Once upon a time, in a small village by the sea,",
+    "def fibonacci(n):\n    ",
+    "The three laws of thermodynamics state that",
+    "Dear Sir or Madam,\n\nI am writing to",
+    "1, 2, 3, 4, 5,",
+    "Photosynthesis is the process by which",
+    "In 1969, Neil Armstrong",
+    "Ingredients:\n- 2 cups of flour\n- 1 cup of sugar\n",
+    "The difference between a virus and a bacterium is",
+]
+CHAT = [
+    "Write a short greeting for a new colleague.",
+    "Explain gravity to a child in two sentences.",
+    "List three uses of a paper clip.",
+    "What is the boiling point of water at sea level?",
+    "Write a haiku about autumn.",
+    "How do I sort a list in Python?",
+    "Summarise the plot of Romeo and Juliet.",
+    "Give me a recipe for pancakes.",
+    "Why is the sky blue?",
+    "Translate 'good morning' into Spanish.",
+]
+
+
+class Engine:
+    def __init__(self, options):
+        self.options = options
+
+    def run(self, *arguments, text=None):
+        command = [self.options.engine, *arguments]
+        done = subprocess.run(command, input=text, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"greedy.py: {' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+    def render(self, message):
+        context = {"messages": [{"role": "user", "content": message}], "add_generation_prompt": True}
+        out = self.run("render", "--model", self.options.model, "--now", "2026-07-04T09:30", "--jsonl",
+                       text=json.dumps(context) + "\n")
+        return json.loads(out)["prompt"]
+
+    def tokenize(self, texts):
+        out = self.run("tokenize", "--model", self.options.model, "--jsonl", text="".join(json.dumps(t) + "\n" for t in texts))
+        return [json.loads(line) for line in out.splitlines()]
+
+    def generate(self, tokens):
+        out = self.run("generate", "--model", self.options.model, "--tokens", "-", "-n", str(self.options.n),
+                       "--temperature", "0", "--threads", str(self.options.threads), "--json", text=json.dumps(tokens))
+        return json.loads(out)["tokens"]
+
+    def last_logits(self, tokens):
+        """Logits behind the last of `tokens`."""
+        with tempfile.NamedTemporaryFile(suffix=".f32") as out:
+            self.run("logits", "--model", self.options.model, "--tokens", "-", "--out", out.name,
+                     "--threads", str(self.options.threads), text=json.dumps(tokens))
+            data = out.read()
+        row = len(data) // len(tokens)
+        return struct.unpack(f"<{row // 4}f", data[-row:])
+
+
+class LlamaServer:
+    """llama-server on a free port of the loopback."""
+
+    def __init__(self, binary, options):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([binary, "-m", options.model, "--host", "127.0.0.1", "--port", str(port),
+                                         "-t", str(options.threads), "-np", "1", "-c", "2048"],
+                                        stdout=self.log, stderr=subprocess.STDOUT)
+        while True:
+            if self.process.poll() is not None:
+                self.log.seek(0)
+                sys.exit("greedy.py: llama-server ended: " + self.log.read()[-800:].decode(errors="replace"))
+            try:
+                urllib.request.urlopen(self.url + "/health", timeout=5)
+                return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)  # until it listens and has loaded
+
+    def generate(self, tokens, count):
+        body = {"prompt": tokens, "n_predict": count, "temperature": 0, "return_tokens": True, "cache_prompt": False}
+        request = urllib.request.Request(self.url + "/completion", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=300) as answer:
+            return json.load(answer)["tokens"]
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Xllamacpp:
+    """The llama.cpp that the PyPI package carries, in this process."""
+
+    def __init__(self, options):
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = options.model
+        params.n_ctx = 2048
+        params.n_parallel = 1
+        params.cpuparams.n_threads = options.threads
+        self.server = xllamacpp.Server(params)
+
+    def generate(self, tokens, count):
+        answer = self.server.handle_completions({"prompt": tokens, "n_predict": count, "temperature": 0,
+                                                 "return_tokens": True, "cache_prompt": False})
+        if isinstance(answer, (str, bytes)):
+            answer = json.loads(answer)
+        return answer["tokens"]
+
+    def close(self):
+        pass
+
+
+def compare(engine, prompt, ours, theirs, wanted):
+    """(passed, tokens that agree, remark)"""
+    same = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
+    if same >= wanted:
+        return True, same, ""
+    if same == len(ours) == len(theirs):
+        return True, same, "both ended"
+    if same == len(ours) or same == len(theirs):
+        # llama.cpp does not tell its end token; ours does. One that merely lacks it agrees.
+        rest = ours[same:] + theirs[same:]
+        if len(rest) == 1:
+            return True, same, "both ended"
+        return False, same, f"one ended, the other went on with {rest[:3]}"
+    logits = engine.last_logits(prompt + ours[:same])
+    gap = abs(logits[ours[same]] - logits[theirs[same]])
+    return gap <= NEAR_TIE, same, f"parted over {ours[same]} and {theirs[same]}, {gap:.3f} apart"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", default="build/release/bin/neuron-engine")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--llama-server", help="a llama-server binary; without it xllamacpp is used")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("-n", type=int, default=64, help="tokens to generate for each prompt")
+    parser.add_argument("--wanted", type=int, default=48, help="tokens that have to agree")
+    options = parser.parse_args()
+    options.model = os.path.abspath(options.model)
+
+    engine = Engine(options)
+    texts = PLAIN + [engine.render(message) for message in CHAT]
+    prompts = engine.tokenize(texts)
+    peer = LlamaServer(options.llama_server, options) if options.llama_server else Xllamacpp(options)
+    failures = 0
+    try:
+        for number, (text, prompt) in enumerate(zip(PLAIN + CHAT, prompts)):
+            ours, theirs = engine.generate(prompt), peer.generate(prompt, options.n)
+            passed, same, remark = compare(engine, prompt, ours, theirs, options.wanted)
+            failures += not passed
+            kind = "plain" if number < len(PLAIN) else "chat"
+            title = re.sub(r"\s+", " ", text)[:40]
+            print(f"{'ok  ' if passed else 'FAIL'} {kind:5} {same:3} tokens equal  {title:40}  {remark}", flush=True)
+    finally:
+        peer.close()
+    print(f"{len(prompts) - failures} of {len(prompts)} prompts agree")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-only
+// What the proxy reads of requests and answers.
+#include "core/error.h"
+#include "gateway/completionrequest.h"
+#include "gateway/streamtap.h"
+
+#include <QJsonDocument>
+#include <QTest>
+
+using namespace cortex;
+
+class TestProxyParts : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void readsTheBorder();
+    void replacesModel_data();
+    void replacesModel();
+    void countsTokens();
+    void findsBoundaries();
+    void survivesAnything();
+};
+
+void TestProxyParts::readsTheBorder()
+{
+    const CompletionRequest plain = parseCompletionRequest("{\"model\":\"a/b:c\",\"messages\":[]}");
+    QCOMPARE(plain.model, QStringLiteral("a/b:c"));
+    QVERIFY(!plain.stream);
+    QVERIFY(parseCompletionRequest("{\"stream\":true,\"model\":\"m\"}").stream);
+    QVERIFY(!parseCompletionRequest("{\"stream\":null,\"model\":\"m\"}").stream);
+    QVERIFY_THROWS_EXCEPTION(InputError, parseCompletionRequest("{\"model\":\"\"}"));
+    QVERIFY_THROWS_EXCEPTION(InputError, parseCompletionRequest("{\"model\":\"m\"} trailing"));
+}
+
+void TestProxyParts::replacesModel_data()
+{
+    QTest::addColumn<QByteArray>("body");
+    QTest::addColumn<QString>("model");
+    QTest::addColumn<QByteArray>("expected");
+    QTest::newRow("first") << QByteArray("{\"model\":\"a\",\"n\":1}") << QStringLiteral("b/c")
+                           << QByteArray("{\"model\":\"b/c\",\"n\":1}");
+    QTest::newRow("spaces") << QByteArray("\n{ \"n\" : 1.50 , \"model\"\t:\r\n\"a\" }\n") << QStringLiteral("b")
+                            << QByteArray("\n{ \"n\" : 1.50 , \"model\"\t:\r\n\"b\" }\n");
+    QTest::newRow("nested") << QByteArray("{\"x\":[{\"model\":\"a\"}],\"model\":\"a\",\"y\":{\"model\":\"a\"}}")
+                            << QStringLiteral("b")
+                            << QByteArray("{\"x\":[{\"model\":\"a\"}],\"model\":\"b\",\"y\":{\"model\":\"a\"}}");
+    QTest::newRow("as a value") << QByteArray("{\"x\":\"model\",\"y\":\"\\\"model\\\":\\\"z\\\"\",\"model\":\"a\"}")
+                                << QStringLiteral("b")
+                                << QByteArray("{\"x\":\"model\",\"y\":\"\\\"model\\\":\\\"z\\\"\",\"model\":\"b\"}");
+    QTest::newRow("braces in strings") << QByteArray("{\"x\":\"}]{[\\\\\",\"model\":\"a\"}") << QStringLiteral("b")
+                                       << QByteArray("{\"x\":\"}]{[\\\\\",\"model\":\"b\"}");
+    QTest::newRow("quotes in the id") << QByteArray("{\"model\":\"a\"}") << QStringLiteral("b\"\\\n")
+                                      << QByteArray("{\"model\":\"b\\\"\\\\\\n\"}");
+    QTest::newRow("twice") << QByteArray("{\"model\":\"x\",\"model\":\"a\"}") << QStringLiteral("b")
+                           << QByteArray("{\"model\":\"b\"}");
+    QTest::newRow("by an escape") << QByteArray("{\"mod\\u0065l\":\"a\"}") << QStringLiteral("b")
+                                  << QByteArray("{\"model\":\"b\"}");
+}
+
+void TestProxyParts::replacesModel()
+{
+    QFETCH(QByteArray, body);
+    QFETCH(QString, model);
+    QFETCH(QByteArray, expected);
+    QCOMPARE(withModel(body, model), expected);
+    QCOMPARE(parseCompletionRequest(withModel(body, model)).model, model);
+}
+
+void TestProxyParts::countsTokens()
+{
+    const QByteArray stream = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"
+                              ": comment\n\n"
+                              "data: {\"choices\":[{\"delta\":{\"content\":\"one\"}}],\"usage\":null}\n\n"
+                              "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"two\"}}]}\n\n"
+                              "data: {\"choices\":[{\"text\":\"three\"}]}\n\n"
+                              "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}\n\n"
+                              "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+                              "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9}}\n\n"
+                              "data: [DONE]\n\n";
+    StreamTap whole;
+    QCOMPARE(whole.push(stream), 4);
+    QCOMPARE(whole.usage()->promptTokens, 7);
+    QCOMPARE(whole.usage()->completionTokens, 9);
+    QCOMPARE(whole.usage()->cachedTokens, 0);
+    QVERIFY(whole.sawDone());
+    StreamTap bytewise;
+    int tokens = 0;
+    for (const char byte : stream)
+        tokens += bytewise.push(QByteArray(1, byte));
+    QCOMPARE(tokens, 4);
+    QCOMPARE(bytewise.chunks(), 4);
+    QVERIFY(bytewise.sawDone());
+    QVERIFY(!usageOf("{\"usage\":null}"));
+    QVERIFY(!usageOf("no json"));
+    QCOMPARE(usageOf("{\"usage\":{\"prompt_tokens\":-5}}")->promptTokens, 0);
+}
+
+void TestProxyParts::findsBoundaries()
+{
+    StreamTap tap;
+    QVERIFY(tap.isAtBoundary());
+    tap.push("data: x");
+    QVERIFY(!tap.isAtBoundary());
+    tap.push("\n");
+    QVERIFY(!tap.isAtBoundary());
+    tap.push("\n");
+    QVERIFY(tap.isAtBoundary());
+    tap.push("data: y\r\n\r");
+    QVERIFY(!tap.isAtBoundary());
+    tap.push("\n");
+    QVERIFY(tap.isAtBoundary());
+}
+
+void TestProxyParts::survivesAnything()
+{
+    StreamTap tap;
+    QCOMPARE(tap.push("data: {\"choices\":{}}\n\ndata: [1]\n\ndata: \"x\"\n\ndata: "
+                      "{\"choices\":[1,{\"delta\":[]}],\"usage\":5}\n\n\xff\xfe"),
+             0);
+    for (int i = 0; i < 40; ++i)
+        tap.push("data: " + QByteArray(100'000, 'x'));
+    QCOMPARE(tap.chunks(), 0);
+}
+
+QTEST_GUILESS_MAIN(TestProxyParts)
+#include "test_proxyparts.moc"
