@@ -12,7 +12,7 @@ namespace {
 constexpr int RequestWorkers = 2;
 } // namespace
 
-InferenceApi::InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, MainThreadQueue& queue)
+InferenceApi::InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, TaskQueue& queue)
     : m_manager(manager)
     , m_registry(registry)
     , m_metrics(metrics)

@@ -101,8 +101,8 @@ struct ModelManager::Load {
     std::atomic<bool> cancelled = false; ///< read on the loading thread
 };
 
-ModelManager::ModelManager(ModelRegistry& registry, EngineFactory& engines, ModelFetcher* fetcher,
-                           MainThreadQueue& queue, const Options& options)
+ModelManager::ModelManager(ModelRegistry& registry, EngineFactory& engines, ModelFetcher* fetcher, TaskQueue& queue,
+                           const Options& options)
     : m_registry(registry)
     , m_engines(engines)
     , m_fetcher(fetcher)

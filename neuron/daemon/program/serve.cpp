@@ -115,8 +115,8 @@ int runDaemon(const Daemon::Options& options)
         return 1;
     }
     // On stdout, so that scripts that start us on port 0 learn the port.
-    QTextStream(stdout) << "neuron " << version() << " listening on http://"
-                        << options.config.listen << ':' << daemon.port() << Qt::endl;
+    QTextStream(stdout) << "neuron " << version() << " listening on http://" << options.config.listen << ':'
+                        << daemon.port() << Qt::endl;
     const TerminationSignals termination;
     QObject::connect(&termination, &TerminationSignals::received, &daemon, [&daemon] {
         qInfo("stopping: running answers have %d seconds", int(ShutdownGrace.count()));
