@@ -37,7 +37,7 @@ std::optional<QString> Daemon::start()
         qCInfo(lcDaemon).noquote() << "computing on the CPU:" << *reason;
     m_manager.start([this] {
         qCInfo(lcDaemon).noquote()
-            << m_registry.models().size() << "models in"
+            << "models known:" << m_registry.models().size() << "in"
             << (m_options.roots.directories + m_options.roots.hubCaches).join(QLatin1String(", "));
         loadDefaults();
     });

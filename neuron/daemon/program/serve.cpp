@@ -64,9 +64,9 @@ int intOption(const QCommandLineParser& parser, const QString& name, int least, 
 void describeOptions(QCommandLineParser& parser)
 {
     parser.setApplicationDescription(QString::fromUtf8(Description));
-    parser.addHelpOption();
-    parser.addVersionOption();
     parser.addOptions({
+        {{QStringLiteral("h"), QStringLiteral("help")}, QStringLiteral("Show this help.")},
+        {{QStringLiteral("v"), QStringLiteral("version")}, QStringLiteral("Show the version.")},
         {QStringLiteral("config"), QStringLiteral("Read settings from this file (neuron.toml)."),
          QStringLiteral("FILE")},
         {QStringLiteral("port"), QStringLiteral("Listen on this port; 0 takes a free one. Default: 13131."),
