@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/daemon/daemon.h"
 
-#include "core/error.h"
+#include "neuron/daemon/hub/hubsettings.h"
 
 #include <QLoggingCategory>
 
@@ -37,7 +37,7 @@ std::optional<QString> Daemon::start()
         qCInfo(lcDaemon).noquote() << "computing on the CPU:" << *reason;
     m_manager.start([this] {
         qCInfo(lcDaemon).noquote()
-            << m_registry.models().size() << "models in"
+            << "models known:" << m_registry.models().size() << "in"
             << (m_options.roots.directories + m_options.roots.hubCaches).join(QLatin1String(", "));
         loadDefaults();
     });
@@ -86,7 +86,7 @@ void Daemon::partStopped()
 
 ModelRoots modelRoots(const NeuronConfig& config, const QProcessEnvironment& environment)
 {
-    ModelRoots roots{config.modelDirectories, {hubCacheDirectory(environment)}};
+    ModelRoots roots{config.modelDirectories, {hubSettings(environment, config).cacheDirectory}};
     for (const ModelSource& source : config.sources) {
         if (!source.cacheDirectory.isEmpty() && !roots.hubCaches.contains(source.cacheDirectory))
             roots.hubCaches.append(source.cacheDirectory);

@@ -41,7 +41,7 @@ private:
     Options m_options;
     int m_stillStopping = 0;
     HttpServer m_server; // before the queue: tasks that never ran may hold responses
-    MainThreadQueue m_queue; // before all that posts to it
+    TaskQueue m_queue; // before all that posts to it
     DeviceMonitor m_devices;
     ModelRegistry m_registry;
     ModelManager m_manager;

@@ -12,7 +12,7 @@ namespace {
 constexpr int RequestWorkers = 2;
 } // namespace
 
-InferenceApi::InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, MainThreadQueue& queue)
+InferenceApi::InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, TaskQueue& queue)
     : m_manager(manager)
     , m_registry(registry)
     , m_metrics(metrics)
@@ -66,7 +66,7 @@ void InferenceApi::addRoutes(HttpServer& server)
 {
     server.route("POST", QStringLiteral("/v1/chat/completions"), parsed(&parseChatRequest, &InferenceApi::chat));
     server.route("POST", QStringLiteral("/v1/completions"), parsed(&parseCompletionRequest, &InferenceApi::complete));
-    server.route("POST", QStringLiteral("/v1/embeddings"), parsed(&parseModelName, &InferenceApi::embeddings));
+    server.route("POST", QStringLiteral("/v1/embeddings"), parsed(&parseEmbeddingsModel, &InferenceApi::embeddings));
     server.route("POST", QStringLiteral("/tokenize"), parsed(&parseTokenizeRequest, &InferenceApi::tokenize));
     server.route("POST", QStringLiteral("/detokenize"), parsed(&parseDetokenizeRequest, &InferenceApi::detokenize));
     server.route("GET", QStringLiteral("/v1/models"),

@@ -14,7 +14,7 @@ class InferenceApi : public QObject {
     Q_OBJECT
 public:
     /// The queue must not run any more tasks once this is gone.
-    InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, MainThreadQueue& queue);
+    InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, TaskQueue& queue);
     ~InferenceApi() override;
     void addRoutes(HttpServer& server);
 
@@ -41,7 +41,7 @@ private:
     ModelManager& m_manager;
     ModelRegistry& m_registry;
     Metrics& m_metrics;
-    MainThreadQueue& m_queue;
+    TaskQueue& m_queue;
     Workers m_workers;
 };
 

@@ -67,9 +67,8 @@ void NodeApi::addRoutes(HttpServer& server)
         response->respond(200, "text/plain; version=0.0.4; charset=utf-8", m_metrics.text(health()));
     });
     server.route("GET", QStringLiteral("/version"), [](const HttpRequest&, const Response& response) {
-        response->respondJson(200,
-                              {{QStringLiteral("name"), QStringLiteral("neuron")},
-                               {QStringLiteral("version"), version()}});
+        response->respondJson(
+            200, {{QStringLiteral("name"), QStringLiteral("neuron")}, {QStringLiteral("version"), version()}});
     });
 }
 

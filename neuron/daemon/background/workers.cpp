@@ -3,7 +3,7 @@
 
 namespace cortex::neuron {
 
-Workers::Workers(MainThreadQueue& mainThread, int threads)
+Workers::Workers(TaskQueue& mainThread, int threads)
     : m_mainThread(mainThread)
 {
     for (int i = 0; i < threads; ++i)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
-#include "neuron/daemon/background/mainthreadqueue.h"
+#include "core/taskqueue.h"
 
 #include <condition_variable>
 #include <deque>
@@ -42,7 +42,7 @@ private:
 /// std::mutex: the thread sanitizer sees through these, and not through an uninstrumented Qt.
 class Workers {
 public:
-    Workers(MainThreadQueue& mainThread, int threads);
+    Workers(TaskQueue& mainThread, int threads);
     /// Runs what was accepted to its end, then joins.
     ~Workers();
     Workers(const Workers&) = delete;
@@ -66,13 +66,13 @@ public:
     }
 
     /// A task for the main thread, from within work: progress.
-    void post(MainThreadQueue::Task task) { m_mainThread.post(std::move(task)); }
+    void post(TaskQueue::Task task) { m_mainThread.post(std::move(task)); }
 
 private:
     void submit(std::function<void()> job);
     void loop();
 
-    MainThreadQueue& m_mainThread;
+    TaskQueue& m_mainThread;
     std::mutex m_mutex;
     std::condition_variable m_wake;
     std::deque<std::function<void()>> m_jobs;

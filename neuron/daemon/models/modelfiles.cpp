@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/daemon/models/modelfiles.h"
 
+#include "neuron/daemon/hub/filechoice.h"
+
 #include <QDateTime>
 #include <QDir>
 #include <QDirIterator>
@@ -86,7 +88,7 @@ void scanRepository(const QString& name, const QString& directory, QList<ModelFi
     for (int seen = 0; files.hasNext() && seen < MaxFilesPerRepository; ++seen) {
         const QString path = files.next();
         if (isWholeGguf(files.fileInfo()))
-            found.append({name, name, quantOfFileName(files.fileName()), path, modelStamp(path)});
+            found.append({name, name, quantOfFile(QDir(directory).relativeFilePath(path)), path, modelStamp(path)});
     }
 }
 
@@ -120,7 +122,7 @@ void scanDirectory(const QString& root, QList<ModelFile>& found)
     for (const QFileInfo& file : loose) {
         if (isWholeGguf(file)) {
             const QString path = file.absoluteFilePath();
-            found.append({{}, stemOf(file.fileName()), quantOfFileName(file.fileName()), path, modelStamp(path)});
+            found.append({{}, stemOf(file.fileName()), quantOfFile(file.fileName()), path, modelStamp(path)});
         }
     }
     scanHubCache(directory.absolutePath(), found);
@@ -168,39 +170,12 @@ QList<ModelFile> scanModelFiles(const ModelRoots& roots)
     return found;
 }
 
-QString hubCacheDirectory(const QProcessEnvironment& environment)
-{
-    const auto under = [&](const QString& variable, const QString& rest) {
-        const QString base = environment.value(variable);
-        return base.isEmpty() ? QString() : QDir(base).filePath(rest);
-    };
-    for (const QString& path :
-         {environment.value(QStringLiteral("HF_HUB_CACHE")), under(QStringLiteral("HF_HOME"), QStringLiteral("hub")),
-          under(QStringLiteral("XDG_CACHE_HOME"), QStringLiteral("huggingface/hub"))}) {
-        if (!path.isEmpty())
-            return path;
-    }
-    return QDir::home().filePath(QStringLiteral(".cache/huggingface/hub"));
-}
-
 QString modelStamp(const QString& path)
 {
     QFileInfo info(path); // follows links: a cache's snapshot entry points at its blob
     if (info.isDir())
         info.setFile(QDir(path).filePath(QStringLiteral("config.json")));
     return QStringLiteral("%1:%2").arg(info.size()).arg(info.lastModified().toMSecsSinceEpoch());
-}
-
-QString quantOfFileName(const QString& fileName)
-{
-    static const QRegularExpression token(
-        QStringLiteral("(?:^|[-._])((?:I?Q|TQ)\\d(?:_[A-Z0-9]+)*|BF16|F16|F32|MXFP4)(?=[-.]|$)"),
-        QRegularExpression::CaseInsensitiveOption);
-    QString quant;
-    auto matches = token.globalMatch(stemOf(fileName));
-    while (matches.hasNext())
-        quant = matches.next().captured(1).toUpper();
-    return quant;
 }
 
 QPair<QString, QString> splitModelId(const QString& id)

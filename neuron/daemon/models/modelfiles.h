@@ -2,7 +2,6 @@
 #pragma once
 
 #include <QList>
-#include <QProcessEnvironment>
 #include <QString>
 #include <QStringList>
 
@@ -28,16 +27,8 @@ struct ModelRoots {
 /// that cannot be read are skipped. Half-fetched models (missing shards, dangling links) are not listed. Any thread.
 QList<ModelFile> scanModelFiles(const ModelRoots& roots);
 
-/// The Hugging Face cache of this environment: HF_HUB_CACHE, else $HF_HOME/hub, else $XDG_CACHE_HOME/huggingface/hub,
-/// else ~/.cache/huggingface/hub.
-QString hubCacheDirectory(const QProcessEnvironment& environment);
-
 /// ModelFile::stamp of a path as it is now.
 QString modelStamp(const QString& path);
-
-/// The quantization that a GGUF file's name tells ("Model-Q4_K_M-00001-of-00002.gguf" → "Q4_K_M"); empty where it tells
-/// none.
-QString quantOfFileName(const QString& fileName);
 
 /// "ORG/NAME:QUANT" → ("ORG/NAME", "QUANT"); without a colon the quant is empty.
 QPair<QString, QString> splitModelId(const QString& id);

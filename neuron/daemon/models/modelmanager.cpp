@@ -2,11 +2,11 @@
 #include "neuron/daemon/models/modelmanager.h"
 
 #include "neuron/daemon/apierror.h"
+#include "neuron/daemon/hub/modelname.h"
 
 #include <QFile>
 #include <QLoggingCategory>
 #include <QPointer>
-#include <QRegularExpression>
 
 Q_LOGGING_CATEGORY(lcModels, "neuron.models")
 
@@ -72,12 +72,6 @@ std::optional<ModelError> tooLarge(const engine::MemoryPlan& plan)
     return error;
 }
 
-bool isFetchable(const QString& name)
-{
-    static const QRegularExpression pattern(QStringLiteral("^[\\w.-]+/[\\w.-]+(:[\\w.-]+)?$"));
-    return name.size() < 200 && !name.contains(QLatin1String("..")) && pattern.match(name).hasMatch();
-}
-
 QStringList capabilitiesOf(const engine::ModelInfo& info)
 {
     QStringList capabilities;
@@ -107,8 +101,8 @@ struct ModelManager::Load {
     std::atomic<bool> cancelled = false; ///< read on the loading thread
 };
 
-ModelManager::ModelManager(ModelRegistry& registry, EngineFactory& engines, ModelFetcher* fetcher,
-                           MainThreadQueue& queue, const Options& options)
+ModelManager::ModelManager(ModelRegistry& registry, EngineFactory& engines, ModelFetcher* fetcher, TaskQueue& queue,
+                           const Options& options)
     : m_registry(registry)
     , m_engines(engines)
     , m_fetcher(fetcher)
@@ -229,7 +223,7 @@ void ModelManager::load(const LoadRequest& request, Reply<ModelStatus> reply)
         const QString found = m_registry.resolve(wanted.modelId);
         if (!found.isEmpty())
             return loadKnown(found, wanted, reply);
-        if (!m_fetcher || !isFetchable(wanted.modelId))
+        if (!m_fetcher || !parseModelName(wanted.modelId))
             return reply({{}, unknownModel(wanted.modelId, m_options.roots)});
         m_registry.addMissing(wanted.modelId);
         fetch(wanted.modelId, wanted, reply);

@@ -58,7 +58,7 @@ public:
     using Reply = std::function<void(const Answer<T>&)>;
 
     /// `fetcher` may be null: nothing is fetched then. All references must outlive the manager.
-    ModelManager(ModelRegistry& registry, EngineFactory& engines, ModelFetcher* fetcher, MainThreadQueue& queue,
+    ModelManager(ModelRegistry& registry, EngineFactory& engines, ModelFetcher* fetcher, TaskQueue& queue,
                  const Options& options);
     ~ModelManager() override;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/daemon/models/modelregistry.h"
 
+#include "neuron/daemon/hub/filechoice.h"
+
 #include <QHash>
 #include <QSet>
 
@@ -111,7 +113,7 @@ void ModelRegistry::setFile(const QString& id, const QString& path)
     file.path = path;
     file.stamp = modelStamp(path);
     if (file.quant.isEmpty())
-        file.quant = quantOfFileName(path.section(QLatin1Char('/'), -1));
+        file.quant = quantOfFile(path.section(QLatin1Char('/'), -2));
 }
 
 void ModelRegistry::update(const QString& id, const std::function<void(NodeModel&)>& change)

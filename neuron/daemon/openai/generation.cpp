@@ -28,7 +28,7 @@ Generation::Generation(ModelLease lease, std::shared_ptr<ResponseStream> respons
 
 Generation::~Generation() = default;
 
-void Generation::start(std::vector<int32_t> prompt, MainThreadQueue& queue)
+void Generation::start(std::vector<int32_t> prompt, TaskQueue& queue)
 {
     engine::SequenceRequest request;
     request.prompt = std::move(prompt);

@@ -22,7 +22,7 @@ public:
     ~Generation() override;
 
     /// Submits to the engine and, for a stream, sends the headers. Throws ApiError where the engine refuses.
-    void start(std::vector<int32_t> prompt, MainThreadQueue& queue);
+    void start(std::vector<int32_t> prompt, TaskQueue& queue);
 
     const QString& modelId() const { return m_lease->id(); }
     /// Seconds from start() to the first text; nothing before it.

@@ -319,7 +319,7 @@ DetokenizeRequest parseDetokenizeRequest(QByteArrayView bytes)
     return {optionalModel(body), tokenList(*tokens, "tokens")};
 }
 
-QString parseModelName(QByteArrayView bytes)
+QString parseEmbeddingsModel(QByteArrayView bytes)
 {
     return optionalModel(parseObject(bytes));
 }

@@ -66,7 +66,7 @@ struct DetokenizeRequest {
 };
 DetokenizeRequest parseDetokenizeRequest(QByteArrayView body);
 
-/// "model" of a body of which nothing else matters; empty where absent.
-QString parseModelName(QByteArrayView body);
+/// POST /v1/embeddings, of which only the model matters so far; empty where absent.
+QString parseEmbeddingsModel(QByteArrayView body);
 
 } // namespace cortex::neuron

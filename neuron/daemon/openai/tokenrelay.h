@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
-#include "neuron/daemon/background/mainthreadqueue.h"
+#include "core/taskqueue.h"
 #include "neuron/engine/engine.h"
 
 #include <functional>
@@ -21,7 +21,7 @@ struct TokenBatch {
 class TokenRelay : public engine::SequenceSink, public std::enable_shared_from_this<TokenRelay> {
 public:
     /// `deliver` runs on the main thread.
-    TokenRelay(MainThreadQueue& queue, std::function<void(TokenBatch)> deliver)
+    TokenRelay(TaskQueue& queue, std::function<void(TokenBatch)> deliver)
         : m_queue(queue)
         , m_deliver(std::move(deliver))
     {
@@ -32,7 +32,7 @@ public:
 private:
     void add(const std::string& text, const engine::SequenceResult* result);
 
-    MainThreadQueue& m_queue;
+    TaskQueue& m_queue;
     const std::function<void(TokenBatch)> m_deliver; // called, and destroyed with the last task, on the main thread
     std::mutex m_mutex;
     TokenBatch m_batch;

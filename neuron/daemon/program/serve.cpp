@@ -64,9 +64,9 @@ int intOption(const QCommandLineParser& parser, const QString& name, int least, 
 void describeOptions(QCommandLineParser& parser)
 {
     parser.setApplicationDescription(QString::fromUtf8(Description));
-    parser.addHelpOption();
-    parser.addVersionOption();
     parser.addOptions({
+        {{QStringLiteral("h"), QStringLiteral("help")}, QStringLiteral("Show this help.")},
+        {{QStringLiteral("v"), QStringLiteral("version")}, QStringLiteral("Show the version.")},
         {QStringLiteral("config"), QStringLiteral("Read settings from this file (neuron.toml)."),
          QStringLiteral("FILE")},
         {QStringLiteral("port"), QStringLiteral("Listen on this port; 0 takes a free one. Default: 13131."),
@@ -115,8 +115,8 @@ int runDaemon(const Daemon::Options& options)
         return 1;
     }
     // On stdout, so that scripts that start us on port 0 learn the port.
-    QTextStream(stdout) << "neuron " << version() << " listening on http://"
-                        << options.config.listen << ':' << daemon.port() << Qt::endl;
+    QTextStream(stdout) << "neuron " << version() << " listening on http://" << options.config.listen << ':'
+                        << daemon.port() << Qt::endl;
     const TerminationSignals termination;
     QObject::connect(&termination, &TerminationSignals::received, &daemon, [&daemon] {
         qInfo("stopping: running answers have %d seconds", int(ShutdownGrace.count()));

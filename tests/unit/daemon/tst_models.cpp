@@ -16,11 +16,9 @@ using namespace cortex::neuron;
 class ModelsTest : public QObject {
     Q_OBJECT
 private Q_SLOTS:
-    void quants();
     void looseFilesAndFolders();
     void hubCache();
     void halfFetchedIsNotListed();
-    void hubCacheLocation();
     void registryResolves();
     void registryKeepsIds();
 };
@@ -65,19 +63,6 @@ ModelFile fileOf(const char* name, const char* quant, const char* stamp = "1")
 
 } // namespace
 
-void ModelsTest::quants()
-{
-    const auto quant = [](const char* name) { return quantOfFileName(QString::fromLatin1(name)); };
-    QCOMPARE(quant("SmolLM2-135M-Instruct.Q4_1.gguf"), QStringLiteral("Q4_1"));
-    QCOMPARE(quant("Model-q4_k_m.gguf"), QStringLiteral("Q4_K_M"));
-    QCOMPARE(quant("Model-Q4_K_M-00001-of-00003.gguf"), QStringLiteral("Q4_K_M"));
-    QCOMPARE(quant("Model-IQ3_XXS.gguf"), QStringLiteral("IQ3_XXS"));
-    QCOMPARE(quant("Model-BF16.gguf"), QStringLiteral("BF16"));
-    QCOMPARE(quant("Model-F16.gguf"), QStringLiteral("F16"));
-    QCOMPARE(quant("Model.gguf"), QString());
-    QCOMPARE(quant("Q4Model.gguf"), QString());
-}
-
 void ModelsTest::looseFilesAndFolders()
 {
     Folder folder;
@@ -88,7 +73,7 @@ void ModelsTest::looseFilesAndFolders()
     folder.file(QStringLiteral("checkpoint/model.safetensors"));
     folder.file(QStringLiteral("org/two/two-Q4_K_M.gguf"));
     folder.file(QStringLiteral("org/two/two-Q8_0.gguf"));
-    folder.file(QStringLiteral("org/one/one-Q8_0.gguf"));
+    folder.file(QStringLiteral("org/one/Q8_0/one-00001-of-00001.gguf"));
     const auto files = scanModelFiles({{folder.path(), QStringLiteral("/nonexistent")}, {}});
     QCOMPARE(idsOf(files),
              (QStringList{QStringLiteral("Loose.Q4_1"), QStringLiteral("checkpoint"), QStringLiteral("org/one"),
@@ -131,18 +116,6 @@ void ModelsTest::halfFetchedIsNotListed()
     QCOMPARE(idsOf(scanModelFiles({{}, {cache.path()}})), QStringList());
     cache.file(QStringLiteral("models--a--d/snapshots/x/d-Q8_0-00002-of-00002.gguf"));
     QCOMPARE(idsOf(scanModelFiles({{}, {cache.path()}})), QStringList{QStringLiteral("a/d")});
-}
-
-void ModelsTest::hubCacheLocation()
-{
-    QProcessEnvironment environment;
-    QVERIFY(hubCacheDirectory(environment).endsWith(QLatin1String("/.cache/huggingface/hub")));
-    environment.insert(QStringLiteral("XDG_CACHE_HOME"), QStringLiteral("/x"));
-    QCOMPARE(hubCacheDirectory(environment), QStringLiteral("/x/huggingface/hub"));
-    environment.insert(QStringLiteral("HF_HOME"), QStringLiteral("/h"));
-    QCOMPARE(hubCacheDirectory(environment), QStringLiteral("/h/hub"));
-    environment.insert(QStringLiteral("HF_HUB_CACHE"), QStringLiteral("/c"));
-    QCOMPARE(hubCacheDirectory(environment), QStringLiteral("/c"));
 }
 
 void ModelsTest::registryResolves()
