@@ -73,8 +73,8 @@ Q_SIGNALS:
 
 private:
     QThread m_thread;
-    Gateway* m_gateway = nullptr; ///< lives and dies on m_thread, as m_orders does
-    TaskQueue* m_orders = nullptr; ///< to m_thread
+    Gateway* m_gateway = nullptr; ///< lives and dies on m_thread
+    std::unique_ptr<TaskQueue> m_orders; ///< to m_thread; outlives it
     std::unique_ptr<TaskQueue> m_news; ///< to our thread
 };
 

@@ -11,14 +11,13 @@ constexpr int graceMs = 1500;
 GatewayThread::GatewayThread(GatewayConfig config, Catalogue catalogue, QObject* parent)
     : QObject(parent)
     , m_gateway(new Gateway(std::move(config), std::move(catalogue)))
-    , m_orders(new TaskQueue)
+    , m_orders(std::make_unique<TaskQueue>())
     , m_news(std::make_unique<TaskQueue>())
 {
     m_thread.setObjectName(QStringLiteral("gateway"));
     m_gateway->moveToThread(&m_thread);
     m_orders->moveToThread(&m_thread);
     connect(&m_thread, &QThread::finished, m_gateway, &QObject::deleteLater);
-    connect(&m_thread, &QThread::finished, m_orders, &QObject::deleteLater);
     connect(m_gateway, &Gateway::stopped, &m_thread, &QThread::quit, Qt::DirectConnection);
     // These run on the gateway's thread and hand over to ours.
     connect(m_gateway, &Gateway::fleetChanged, m_gateway, [this](const FleetSnapshot& fleet) {
@@ -37,6 +36,7 @@ GatewayThread::~GatewayThread()
 {
     m_orders->post([gateway = m_gateway] { gateway->stop(graceMs); });
     m_thread.wait();
+    m_orders->clear();
     m_news->clear();
 }
 
