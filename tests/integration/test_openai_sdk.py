@@ -7,7 +7,7 @@ import openai
 import pytest
 from processes import DEMO_MODEL, get_json, post
 
-QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
+QUESTION = [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}]
 
 
 def test_models_lists_the_demo_model(openai_client):

@@ -52,7 +52,10 @@ int main(int argc, char** argv)
             app.exit(error);
             return cli::Done;
         }
-        std::cerr << "neuron-engine: " << error.what() << "\nneuron-engine: try --help\n";
+        // Without a subcommand CLI11 complains of that first, and not of the word that it did not know.
+        const std::vector<std::string> unknown = app.get_subcommands().empty() ? app.remaining() : std::vector<std::string>();
+        std::cerr << "neuron-engine: " << (unknown.empty() ? error.what() : "unknown option or subcommand " + unknown.front())
+                  << "\nneuron-engine: try --help\n";
         return cli::WrongUse;
     }
 

@@ -96,8 +96,8 @@ void FileChoiceTest::takesAllPartsOfASplitFile()
 
 void FileChoiceTest::leavesIncompleteSplitsAndProjectorsAlone()
 {
-    QVERIFY_EXCEPTION_THROWN(chosen({{QStringLiteral("m-Q4_K_M-00002-of-00002.gguf"), 1}}), InputError);
-    QVERIFY_EXCEPTION_THROWN(chosen({{QStringLiteral("mmproj-m-f16.gguf"), 1}}), InputError);
+    QVERIFY_THROWS_EXCEPTION(InputError, chosen({{QStringLiteral("m-Q4_K_M-00002-of-00002.gguf"), 1}}));
+    QVERIFY_THROWS_EXCEPTION(InputError, chosen({{QStringLiteral("mmproj-m-f16.gguf"), 1}}));
 }
 
 void FileChoiceTest::saysWhatIsOnOffer()
@@ -111,4 +111,4 @@ void FileChoiceTest::saysWhatIsOnOffer()
 }
 
 QTEST_GUILESS_MAIN(FileChoiceTest)
-#include "filechoicetest.moc"
+#include "tst_filechoice.moc"
