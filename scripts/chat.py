@@ -60,7 +60,7 @@ def main():
                 first = first or time.monotonic()
                 pieces += 1
                 print(text, end="", flush=True)
-    print()
+    print(flush=True)
     if pieces < 2:
         sys.exit(f"chat.py: the reply of {model} came in {pieces} pieces, so it was not streamed")
     seconds = time.monotonic() - first

@@ -16,14 +16,13 @@ import json
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-
-import struct
 
 NEAR_TIE = 0.15
 
@@ -99,8 +98,18 @@ def completion(answer):
     return answer["tokens"], [{top["id"]: top["logprob"] for top in step["top_logprobs"]} for step in steps]
 
 
-class LlamaServer:
-    """llama-server on a free port of the loopback."""
+class Peer:
+    """A llama.cpp that answers on a loopback address."""
+
+    def generate(self, tokens, count):
+        body = json.dumps(completion_request(tokens, count)).encode()
+        request = urllib.request.Request(self.url + "/completion", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=300) as answer:
+            return completion(json.load(answer))
+
+
+class LlamaServer(Peer):
+    """llama-server on a free port."""
 
     def __init__(self, binary, options):
         with socket.socket() as probe:
@@ -121,19 +130,13 @@ class LlamaServer:
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)  # until it listens and has loaded
 
-    def generate(self, tokens, count):
-        body = json.dumps(completion_request(tokens, count)).encode()
-        request = urllib.request.Request(self.url + "/completion", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=300) as answer:
-            return completion(json.load(answer))
-
     def close(self):
         self.process.terminate()
         self.process.wait()
 
 
-class Xllamacpp:
-    """The llama.cpp that the PyPI package carries, in this process."""
+class Xllamacpp(Peer):
+    """The llama.cpp that the PyPI package carries, in this process; it too listens on a port of the loopback."""
 
     def __init__(self, options):
         import xllamacpp
@@ -144,10 +147,7 @@ class Xllamacpp:
         params.n_parallel = 1
         params.cpuparams.n_threads = options.threads
         self.server = xllamacpp.Server(params)
-
-    def generate(self, tokens, count):
-        answer = self.server.handle_completions(completion_request(tokens, count))
-        return completion(json.loads(answer) if isinstance(answer, (str, bytes)) else answer)
+        self.url = self.server.listening_address
 
     def close(self):
         pass
