@@ -9,7 +9,7 @@ die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 packages_build='build-essential cmake ninja-build pkg-config qt6-base-dev qt6-httpserver-dev qt6-websockets-dev
     libcurl4-openssl-dev libtomlplusplus-dev prometheus-cpp-dev zlib1g-dev libpcre2-dev
     nlohmann-json3-dev libcli11-dev'
-packages_gui='qt6-charts-dev libqt6opengl6-dev libqt6svg6-dev libgl-dev qt6-qpa-plugins'
+packages_gui='qt6-charts-dev libqt6opengl6-dev qt6-svg-dev libgl-dev qt6-qpa-plugins'
 packages_run='ca-certificates curl python3'
 packages_test='doctest-dev python3-venv xvfb xauth'
 
