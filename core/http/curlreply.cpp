@@ -8,6 +8,7 @@ namespace cortex {
 
 namespace {
 
+constexpr qsizetype MaxIncomingBytes = 256 * 1024; ///< before slots get to see them
 constexpr qint64 MaxHeaderBytes = 256 * 1024; ///< of all answers along the redirects
 
 QString seconds(std::chrono::milliseconds time)
@@ -161,8 +162,11 @@ size_t CurlReply::receive(QByteArrayView bytes)
 {
     if (!m_headersComplete) // the body of a redirect
         return static_cast<size_t>(bytes.size());
-    if (m_paused)
-        return CURL_WRITEFUNC_PAUSE; // libcurl keeps the bytes and reads no further
+    // libcurl keeps these bytes and reads no further. It may read many buffers before it returns to us, and nobody can
+    // call pause() in between: hence the second reason.
+    m_isHeld = m_incoming.size() >= MaxIncomingBytes;
+    if (m_paused || m_isHeld)
+        return CURL_WRITEFUNC_PAUSE;
     if (!m_streaming && m_body.size() + m_incoming.size() + bytes.size() > m_request.maxBodyBytes) {
         m_failure = Failure::TooLarge;
         return CURL_WRITEFUNC_ERROR;
@@ -185,13 +189,18 @@ void CurlReply::resume()
 {
     if (!std::exchange(m_paused, false))
         return;
-    if (!m_ended) {
-        curl_easy_pause(m_easy, CURLPAUSE_CONT); // may call receive() with what was held back
-        m_multi->kick();
-        m_multi->scheduleDelivery(this);
-    } else {
+    if (!m_ended)
+        readOn();
+    else
         QMetaObject::invokeMethod(this, &CurlReply::deliver, Qt::QueuedConnection);
-    }
+}
+
+void CurlReply::readOn()
+{
+    m_isHeld = false;
+    curl_easy_pause(m_easy, CURLPAUSE_CONT); // may call receive() with what was held back
+    m_multi->kick();
+    m_multi->scheduleDelivery(this);
 }
 
 void CurlReply::abort()
@@ -278,6 +287,8 @@ void CurlReply::deliver()
         if (!alive || m_paused)
             return;
     }
+    if (m_isHeld && !m_ended)
+        readOn();
     if (m_ended && m_incoming.isEmpty() && !std::exchange(m_finished, true))
         Q_EMIT finished();
 }
@@ -320,6 +331,9 @@ QString CurlReply::describe(CURLcode result) const
     case CURLE_TOO_MANY_REDIRECTS:
         return QStringLiteral("%1 redirects in circles").arg(peer);
     case CURLE_UNSUPPORTED_PROTOCOL:
+        if (isNoHttp(result))
+            return QStringLiteral("%1 does not answer in HTTP").arg(peer);
+        [[fallthrough]];
     case CURLE_URL_MALFORMAT:
         return QStringLiteral("%1 is not an http or https address").arg(m_request.url.toDisplayString());
     default:
@@ -327,9 +341,20 @@ QString CurlReply::describe(CURLcode result) const
     }
 }
 
-HttpReply::Failure CurlReply::failureOf(CURLcode result)
+/// libcurl has one code for an address that it will not fetch and for a server that answers in something else.
+bool CurlReply::isNoHttp(CURLcode result) const
+{
+    long redirects = 0;
+    curl_easy_getinfo(m_easy, CURLINFO_REDIRECT_COUNT, &redirects);
+    return result == CURLE_UNSUPPORTED_PROTOCOL && redirects == 0
+        && m_request.url.scheme().startsWith(QLatin1String("http"));
+}
+
+HttpReply::Failure CurlReply::failureOf(CURLcode result) const
 {
     switch (result) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return isNoHttp(result) ? Failure::Broken : Failure::Other;
     case CURLE_COULDNT_CONNECT:
         return Failure::Refused;
     case CURLE_COULDNT_RESOLVE_HOST:

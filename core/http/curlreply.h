@@ -56,11 +56,13 @@ private:
     bool header(QByteArray line);
     void endHeaders();
     void noteUrl();
+    void readOn();
     size_t receive(QByteArrayView bytes);
     void checkProgress();
     void end(Failure failure, const QString& errorText);
     void release();
-    static Failure failureOf(CURLcode result);
+    bool isNoHttp(CURLcode result) const;
+    Failure failureOf(CURLcode result) const;
     QString describe(CURLcode result) const;
     QString peerText() const;
 
@@ -78,7 +80,8 @@ private:
     QByteArray m_body;
     QByteArray m_incoming; ///< received, neither emitted nor collected yet
     bool m_streaming = false;
-    bool m_paused = false;
+    bool m_paused = false; ///< by our user
+    bool m_isHeld = false; ///< by us, until what has come was emitted
     bool m_headersComplete = false;
     bool m_headersAnnounced = false;
     bool m_ended = false; ///< nothing more will come

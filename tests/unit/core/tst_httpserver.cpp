@@ -1,0 +1,626 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "core/error.h"
+#include "core/http/httpserver.h"
+#include "rawclient.h"
+
+#include <vector>
+
+using namespace cortex;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Response = std::shared_ptr<ResponseStream>;
+
+QByteArray get(const char* path, const char* headers = "")
+{
+    return QByteArray("GET ") + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n";
+}
+
+QByteArray post(const QByteArray& body)
+{
+    return "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: " + QByteArray::number(body.size()) + "\r\n\r\n" + body;
+}
+
+QByteArray body(const QByteArray& answer)
+{
+    return answer.mid(answer.indexOf("\r\n\r\n") + 4);
+}
+
+} // namespace
+
+/// Raw bytes in, raw bytes out: what reference/qt-notes.md lists as wrong in Qt 6.4.2, and the guard's limits.
+class TestHttpServer : public QObject {
+    Q_OBJECT
+
+    /// A server with the routes of the tests. /held keeps its responses for the test to answer.
+    void start(const HttpLimits& limits = {})
+    {
+        m_held.clear();
+        m_reached.clear();
+        m_server = std::make_unique<HttpServer>(limits);
+        m_server->route("GET", QStringLiteral("/hello"), [this](const HttpRequest& request, const Response& response) {
+            m_reached.append(request.path);
+            response->respond(200, "text/plain", "hello");
+        });
+        m_server->route("POST", QStringLiteral("/echo"), [this](const HttpRequest& request, const Response& response) {
+            m_reached.append(request.path);
+            response->respond(200, "text/plain", request.body);
+        });
+        m_server->route("GET", QStringLiteral("/held"), [this](const HttpRequest& request, const Response& response) {
+            m_reached.append(request.path);
+            m_held.push_back(response);
+        });
+        m_server->route("GET", QStringLiteral("/bad"),
+                        [](const HttpRequest&, const Response&) { throw InputError(QStringLiteral("no such thing")); });
+        m_server->route("GET", QStringLiteral("/forgotten"), [](const HttpRequest&, const Response&) {});
+        const auto problem = m_server->listen(QHostAddress(QHostAddress::LocalHost), 0);
+        QVERIFY2(!problem, qPrintable(problem.value_or(QString())));
+    }
+
+    ResponseStream& held(size_t index)
+    {
+        if (!waitUntil([&] { return m_held.size() > index; }))
+            qFatal("the request did not reach its route");
+        return *m_held[index];
+    }
+
+    std::unique_ptr<HttpServer> m_server;
+    std::vector<Response> m_held;
+    QStringList m_reached;
+
+private Q_SLOTS:
+    void init() { start(); }
+    void cleanup()
+    {
+        m_held.clear();
+        m_server.reset();
+    }
+
+    void answers()
+    {
+        RawClient client(m_server->port());
+        client.get("/hello");
+        QVERIFY(client.waitFor("\r\n\r\nhello"));
+        QVERIFY(client.received().startsWith("HTTP/1.1 200 OK\r\nDate: "));
+        QVERIFY(client.received().contains("\r\nContent-Type: text/plain\r\n"));
+        QVERIFY(client.received().contains("\r\nContent-Length: 5\r\n"));
+        QVERIFY(!client.received().contains("Connection:"));
+    }
+
+    void oneConnectionServesManyRequests()
+    {
+        RawClient client(m_server->port());
+        for (int i = 0; i < 20; ++i) {
+            client.forget();
+            client.send(post(QByteArray::number(i) + '!'));
+            QVERIFY(client.waitFor("\r\n\r\n" + QByteArray::number(i) + '!'));
+        }
+        QCOMPARE(m_server->connectionCount(), 1);
+    }
+
+    void requestsArriveByteByByte()
+    {
+        RawClient client(m_server->port());
+        for (const char byte : post("slowly")) {
+            client.send(QByteArray(1, byte));
+            QCoreApplication::processEvents();
+        }
+        QVERIFY(client.waitFor("\r\n\r\nslowly"));
+    }
+
+    void largeBodies()
+    {
+        RawClient client(m_server->port());
+        const QByteArray large(20'000'000, 'x');
+        client.send(post(large));
+        QVERIFY(waitUntil([&] { return body(client.received()).size() == large.size(); }));
+        QCOMPARE(body(client.received()), large);
+    }
+
+    void chunkedRequestBody()
+    {
+        RawClient client(m_server->port());
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "6;x=y\r\nchunks\r\n1\r\n!\r\n0\r\nTrailer: z\r\n\r\n");
+        QVERIFY(client.waitFor("\r\n\r\nchunks!"));
+    }
+
+    // ------------------------------------------------------------------------------- the defects of Qt 6.4.2
+
+    void pipelinedRequestsWaitForTheStreamBeforeThem()
+    {
+        RawClient client(m_server->port());
+        client.send(get("/held") + get("/hello") + get("/held"));
+        held(0).beginEventStream();
+        held(0).write("data: 1\n\n");
+        QVERIFY(client.waitFor("data: 1"));
+        QCOMPARE(m_reached, QStringList{QStringLiteral("/held")});
+        held(0).write("data: 2\n\n");
+        held(0).end();
+        QVERIFY(client.waitFor("\r\n\r\nhello"));
+        held(1).respond(200, "text/plain", "last");
+        QVERIFY(client.waitFor("\r\n\r\nlast"));
+        const QByteArray stream = client.received().first(client.received().indexOf("HTTP/1.1", 1));
+        QCOMPARE(body(stream), QByteArray("9\r\ndata: 1\n\n\r\n9\r\ndata: 2\n\n\r\n0\r\n\r\n"));
+    }
+
+    void manyPipelinedRequestsAreAnsweredInOrder()
+    {
+        RawClient client(m_server->port());
+        QByteArray requests;
+        QByteArray expected;
+        for (int i = 0; i < 500; ++i) {
+            requests += post('<' + QByteArray::number(i) + '>');
+            expected += '<' + QByteArray::number(i) + '>';
+        }
+        client.send(requests);
+        QVERIFY2(client.waitFor("<499>"), client.received().right(300).constData());
+        QByteArray got;
+        for (qsizetype at = 0; (at = client.received().indexOf('<', at)) >= 0; ++at)
+            got += client.received().mid(at, client.received().indexOf('>', at) - at + 1);
+        QCOMPARE(got, expected);
+    }
+
+    void headHasNoBody()
+    {
+        RawClient client(m_server->port());
+        client.send("HEAD /hello HTTP/1.1\r\nHost: x\r\n\r\n" + get("/hello"));
+        QVERIFY(client.waitFor("\r\n\r\nhello"));
+        const qsizetype second = client.received().indexOf("HTTP/1.1", 1);
+        QVERIFY(client.received().first(second).contains("Content-Length: 5\r\n"));
+        QVERIFY(client.received().first(second).endsWith("\r\n\r\n"));
+        QVERIFY(client.received().mid(second).startsWith("HTTP/1.1 200 OK\r\n"));
+    }
+
+    void headOfAStreamHasNoBody()
+    {
+        RawClient client(m_server->port());
+        client.send("HEAD /held HTTP/1.1\r\nHost: x\r\n\r\n" + get("/hello"));
+        held(0).beginEventStream();
+        held(0).write("data: 1\n\n");
+        held(0).end();
+        QVERIFY(client.waitFor("\r\n\r\nhello"));
+        QVERIFY(!client.received().contains("data:"));
+        QVERIFY(!client.received().contains("0\r\n\r\n"));
+    }
+
+    void connectionCloseIsHonoured()
+    {
+        RawClient client(m_server->port());
+        client.send(get("/hello", "Connection: close\r\n"));
+        QVERIFY(client.waitForClose());
+        QVERIFY(client.received().contains("\r\nConnection: close\r\n"));
+        QVERIFY(client.received().endsWith("hello"));
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 0; }));
+    }
+
+    void http10EndsWithTheConnection()
+    {
+        RawClient client(m_server->port());
+        client.send("GET /held HTTP/1.0\r\n\r\n");
+        held(0).beginEventStream();
+        held(0).write("data: 1\n\n");
+        held(0).end();
+        QVERIFY(client.waitForClose());
+        QVERIFY(!client.received().contains("Transfer-Encoding"));
+        QCOMPARE(body(client.received()), QByteArray("data: 1\n\n"));
+    }
+
+    void http10CanBeKeptAlive()
+    {
+        RawClient client(m_server->port());
+        client.send("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        QVERIFY(client.waitFor("\r\n\r\nhello"));
+        QVERIFY(client.received().contains("\r\nConnection: keep-alive\r\n"));
+        client.forget();
+        client.send("GET /hello HTTP/1.0\r\n\r\n");
+        QVERIFY(client.waitForClose());
+        QVERIFY(client.received().endsWith("\r\n\r\nhello"));
+    }
+
+    void continueIsSentBeforeTheBody()
+    {
+        RawClient client(m_server->port());
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+        QVERIFY(client.waitFor("HTTP/1.1 100 Continue\r\n\r\n"));
+        QVERIFY(m_reached.isEmpty());
+        client.send("body");
+        QVERIFY(client.waitFor("\r\n\r\nbody"));
+        QCOMPARE(client.received().count("100 Continue"), 1);
+    }
+
+    void bodiesTooLargeAreRefusedBeforeTheyAreSent()
+    {
+        RawClient client(m_server->port());
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 300000000\r\n\r\n");
+        QVERIFY(client.waitForClose());
+        QCOMPARE(client.status(), 413);
+        QVERIFY(!client.received().contains("100 Continue"));
+    }
+
+    void refusesAndCloses_data()
+    {
+        QTest::addColumn<QByteArray>("request");
+        QTest::addColumn<int>("status");
+        const QByteArray head = "POST /echo HTTP/1.1\r\nHost: x\r\n";
+        QTest::newRow("negative length") << head + "Content-Length: -5\r\n\r\nhello" << 400;
+        QTest::newRow("length and coding") << head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                                           << 400;
+        QTest::newRow("large body") << head + "Content-Length: 300000000\r\n\r\n" + QByteArray(1'000'000, 'x') << 413;
+        QTest::newRow("large chunks") << head + "Transfer-Encoding: chunked\r\n\r\nFFFFFFF\r\n"
+                + QByteArray(100'000, 'x')
+                                      << 413;
+        QTest::newRow("large header") << head + "A: " + QByteArray(1'000'000, 'x') << 431;
+        QTest::newRow("large address") << "GET /" + QByteArray(1'000'000, 'x') << 414;
+        QTest::newRow("folded header") << head + "A: b\r\n c: d\r\n\r\n" << 400;
+        QTest::newRow("not HTTP") << QByteArray("\x16\x03\x01\x02\r\n") << 400;
+    }
+
+    void refusesAndCloses()
+    {
+        QFETCH(QByteArray, request);
+        RawClient client(m_server->port());
+        client.send(request);
+        QVERIFY(client.waitForClose());
+        QTEST(client.status(), "status");
+        QVERIFY(client.received().contains("\r\nConnection: close\r\n"));
+        QVERIFY(body(client.received()).startsWith("{\"error\":{"));
+        QVERIFY(m_reached.isEmpty());
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 0; }));
+    }
+
+    void wrongMethodsAndPaths()
+    {
+        RawClient client(m_server->port());
+        client.send("DELETE /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+        QVERIFY(client.waitFor("}}"));
+        QCOMPARE(client.status(), 405);
+        QVERIFY(client.received().contains("\r\nAllow: GET, HEAD\r\n"));
+        client.forget();
+        client.get("/nothing");
+        QVERIFY(client.waitFor("}}"));
+        QCOMPARE(client.status(), 404);
+        QVERIFY(body(client.received()).contains("\"message\":\"there is nothing at /nothing\""));
+    }
+
+    void webSocketUpgradesAreOrdinaryRequests()
+    {
+        RawClient client(m_server->port());
+        client.send(get("/hello", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"));
+        QVERIFY(client.waitFor("\r\n\r\nhello"));
+    }
+
+    // ------------------------------------------------------------------------------------------- the answer's side
+
+    void departureIsNoticedWhileNothingIsWritten()
+    {
+        RawClient client(m_server->port());
+        client.get("/held");
+        QSignalSpy waiting(&held(0), &ResponseStream::disconnected);
+        client.leave();
+        QVERIFY(waitUntil([&] { return waiting.size() == 1; }));
+        QVERIFY(!held(0).isOpen());
+        held(0).respond(200, "text/plain", "too late");
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 0; }));
+        QCOMPARE(waiting.size(), 1);
+    }
+
+    void departureIsNoticedInMidStream()
+    {
+        RawClient client(m_server->port());
+        client.send(get("/held") + get("/hello"));
+        held(0).beginEventStream();
+        QVERIFY(client.waitFor("event-stream"));
+        QSignalSpy gone(&held(0), &ResponseStream::disconnected);
+        // The slot lets go of the last reference, as a proxy would.
+        connect(m_held[0].get(), &ResponseStream::disconnected, this, [this] { m_held.clear(); });
+        client.leave();
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 0; }));
+        QVERIFY(m_held.empty());
+        QCOMPARE(m_reached, QStringList{QStringLiteral("/held")});
+    }
+
+    void abortNeverLooksWhole()
+    {
+        RawClient client(m_server->port());
+        client.send("GET /held HTTP/1.0\r\n\r\n");
+        QSignalSpy errors(&client.socket(), &QAbstractSocket::errorOccurred);
+        QSignalSpy gone(&held(0), &ResponseStream::disconnected);
+        held(0).begin(200, "text/plain");
+        held(0).write("half");
+        QVERIFY(client.waitFor("half"));
+        held(0).abort();
+        QVERIFY(client.waitForClose());
+        QCOMPARE(errors.size(), 1); // a reset; the orderly end of an HTTP/1.0 body would be a RemoteHostClosedError
+        QVERIFY(client.socket().error() != QAbstractSocket::UnknownSocketError);
+        QCOMPARE(gone.size(), 0);
+    }
+
+    void forgottenRequestsGetA500()
+    {
+        QTest::ignoreMessage(QtWarningMsg, "a request was dropped without an answer");
+        RawClient client(m_server->port());
+        client.get("/forgotten");
+        QVERIFY(client.waitFor("}}"));
+        QCOMPARE(client.status(), 500);
+    }
+
+    void droppedStreamsAreCut()
+    {
+        QTest::ignoreMessage(QtWarningMsg, "a response was dropped in mid-stream");
+        RawClient client(m_server->port());
+        client.get("/held");
+        held(0).beginEventStream();
+        held(0).write("data: 1\n\n");
+        QVERIFY(client.waitFor("data: 1"));
+        m_held.clear();
+        QVERIFY(client.waitForClose());
+        QVERIFY(!client.received().endsWith("0\r\n\r\n"));
+    }
+
+    void inputErrorsBecomeA400()
+    {
+        RawClient client(m_server->port());
+        client.get("/bad");
+        QVERIFY(client.waitFor("}}"));
+        QCOMPARE(client.status(), 400);
+        QVERIFY(client.received().contains("\"message\":\"no such thing\""));
+    }
+
+    void errorBodiesCanBeOurs()
+    {
+        m_server->setErrorBody([](int status, const QString& message) {
+            return "<" + QByteArray::number(status) + ' ' + message.toUtf8() + ">";
+        });
+        RawClient client(m_server->port());
+        client.get("/nothing");
+        QVERIFY(client.waitFor("\r\n\r\n<404 there is nothing at /nothing>"));
+    }
+
+    void headersCannotBeInjected()
+    {
+        RawClient client(m_server->port());
+        client.get("/held");
+        HttpHeaders headers;
+        headers.append("X-Model", "a\r\nSet-Cookie: b");
+        headers.append("Content-Length", "999");
+        held(0).respond(200, "text/plain", "ok", headers);
+        QVERIFY(client.waitFor("\r\n\r\nok"));
+        QVERIFY(client.received().contains("\r\nX-Model: a  Set-Cookie: b\r\n"));
+        QVERIFY(!client.received().contains("999"));
+    }
+
+    void backPressure()
+    {
+        RawClient client(m_server->port());
+        client.socket().setReadBufferSize(1024);
+        disconnect(&client.socket(), &QTcpSocket::readyRead, nullptr, nullptr); // reads nothing for now
+        client.get("/held");
+        held(0).begin(200, "application/octet-stream");
+        QSignalSpy drained(&held(0), &ResponseStream::drained);
+        QVERIFY(waitUntil([&] { return held(0).pendingBytes() == 0; }));
+        const QByteArray block(32 * 1024 * 1024, 'x'); // more than the buffers of the two sockets hold
+        held(0).write(block);
+        QVERIFY(held(0).pendingBytes() > 0);
+        drained.clear();
+        client.socket().setReadBufferSize(0);
+        qint64 received = 0;
+        connect(&client.socket(), &QTcpSocket::readyRead, this, [&] { received += client.socket().readAll().size(); });
+        received += client.socket().readAll().size();
+        QVERIFY(waitUntil([&] { return drained.size() > 0; }));
+        QCOMPARE(held(0).pendingBytes(), 0);
+        QVERIFY(waitUntil([&] { return received > block.size(); }));
+        held(0).end();
+    }
+
+    // ---------------------------------------------------------------------------------------------------- limits
+
+    void slowHeadersTimeOut()
+    {
+        HttpLimits limits;
+        limits.headerTimeout = 50ms;
+        start(limits);
+        RawClient client(m_server->port());
+        client.send("GET /hello HTTP/1.1\r\nA: ");
+        QTimer trickle; // keeps sending: the deadline is for the whole head
+        connect(&trickle, &QTimer::timeout, this, [&] { client.socket().write("x"); });
+        trickle.start(10ms);
+        QVERIFY(client.waitForClose());
+        QCOMPARE(client.status(), 408);
+    }
+
+    void slowBodiesTimeOut()
+    {
+        HttpLimits limits;
+        limits.bodyTimeout = 50ms;
+        start(limits);
+        RawClient client(m_server->port());
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+        QVERIFY(client.waitForClose());
+        QCOMPARE(client.status(), 408);
+    }
+
+    void idleConnectionsTimeOut()
+    {
+        HttpLimits limits;
+        limits.idleTimeout = 50ms;
+        start(limits);
+        RawClient silent(m_server->port());
+        RawClient used(m_server->port());
+        used.get("/hello");
+        QVERIFY(used.waitFor("\r\n\r\nhello"));
+        QVERIFY(silent.waitForClose());
+        QVERIFY(used.waitForClose());
+        QVERIFY(silent.received().isEmpty());
+        QVERIFY(used.received().endsWith("hello"));
+    }
+
+    void waitingForAnAnswerIsNotIdle()
+    {
+        HttpLimits limits;
+        limits.idleTimeout = limits.headerTimeout = limits.bodyTimeout = limits.writeTimeout = 20ms;
+        start(limits);
+        RawClient client(m_server->port());
+        client.get("/held");
+        held(0);
+        QTimer later;
+        QSignalSpy fired(&later, &QTimer::timeout);
+        later.start(100ms); // five of each time-out
+        QVERIFY(waitUntil([&] { return !fired.isEmpty(); }));
+        held(0).respond(200, "text/plain", "patience");
+        QVERIFY(client.waitFor("patience"));
+    }
+
+    void clientsThatDoNotReadAreCutOff()
+    {
+        HttpLimits limits;
+        limits.writeTimeout = 50ms;
+        start(limits);
+        RawClient client(m_server->port());
+        client.socket().setReadBufferSize(1024);
+        disconnect(&client.socket(), &QTcpSocket::readyRead, nullptr, nullptr);
+        client.get("/held");
+        QSignalSpy gone(&held(0), &ResponseStream::disconnected);
+        held(0).begin(200, "text/plain");
+        held(0).write(QByteArray(32 * 1024 * 1024, 'x'));
+        QVERIFY(waitUntil([&] { return gone.size() == 1; }));
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 0; }));
+    }
+
+    void connectionsAreCapped()
+    {
+        HttpLimits limits;
+        limits.maxConnections = 2;
+        start(limits);
+        RawClient one(m_server->port());
+        RawClient two(m_server->port());
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 2; }));
+        RawClient three(m_server->port());
+        QVERIFY(three.waitForClose());
+        QCOMPARE(three.status(), 503);
+        one.leave();
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 1; }));
+        RawClient four(m_server->port());
+        four.get("/hello");
+        QVERIFY(four.waitFor("hello"));
+    }
+
+    void twoThousandIdleConnections()
+    {
+        std::vector<std::unique_ptr<QTcpSocket>> clients;
+        for (int i = 0; i < 2000; ++i) {
+            clients.push_back(std::make_unique<QTcpSocket>());
+            clients.back()->connectToHost(QHostAddress(QHostAddress::LocalHost), m_server->port());
+            if (i % 100 == 99)
+                QVERIFY(waitUntil([&] { return m_server->connectionCount() == i + 1; }));
+        }
+        RawClient client(m_server->port());
+        client.get("/hello");
+        QVERIFY(client.waitFor("hello"));
+        clients.clear();
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 1; }));
+    }
+
+    // ---------------------------------------------------------------------------------------- listening and closing
+
+    void portsInUseAreNamed()
+    {
+        HttpServer second;
+        const auto problem = second.listen(QHostAddress(QHostAddress::LocalHost), m_server->port());
+        QVERIFY(problem);
+        QVERIFY2(
+            problem->startsWith(QStringLiteral("127.0.0.1:%1 is in use by another program; ").arg(m_server->port())),
+            qPrintable(*problem));
+        QVERIFY(second.listen(QHostAddress(QStringLiteral("192.0.2.1")), 0)); // an address of documentation, nobody's
+    }
+
+    void closeWaitsForRunningResponses()
+    {
+        RawClient idle(m_server->port());
+        RawClient busy(m_server->port());
+        idle.get("/hello");
+        QVERIFY(idle.waitFor("hello"));
+        busy.send(get("/held") + get("/hello"));
+        held(0).beginEventStream();
+        QVERIFY(busy.waitFor("event-stream"));
+        QSignalSpy closed(m_server.get(), &HttpServer::closed);
+        m_server->close(60s);
+        QVERIFY(idle.waitForClose());
+        QVERIFY(closed.isEmpty());
+        held(0).write("data: 1\n\n");
+        held(0).end();
+        QVERIFY(busy.waitForClose());
+        QVERIFY(busy.received().endsWith("0\r\n\r\n"));
+        QVERIFY(waitUntil([&] { return closed.size() == 1; }));
+        QCOMPARE(m_reached.count(QStringLiteral("/hello")), 1); // the pipelined request came too late
+    }
+
+    void closeDoesNotWaitForEver()
+    {
+        RawClient busy(m_server->port());
+        busy.get("/held");
+        QSignalSpy gone(&held(0), &ResponseStream::disconnected);
+        QSignalSpy closed(m_server.get(), &HttpServer::closed);
+        m_server->close(20ms);
+        QVERIFY(waitUntil([&] { return closed.size() == 1; }));
+        QCOMPARE(gone.size(), 1);
+    }
+
+    void closeWithoutConnections()
+    {
+        QSignalSpy closed(m_server.get(), &HttpServer::closed);
+        m_server->close(60s);
+        QVERIFY(waitUntil([&] { return closed.size() == 1; }));
+    }
+
+    void destructionWithRunningResponses()
+    {
+        RawClient busy(m_server->port());
+        busy.get("/held");
+        QSignalSpy gone(&held(0), &ResponseStream::disconnected);
+        m_server.reset();
+        QCOMPARE(gone.size(), 1);
+        held(0).respond(200, "text/plain", "nobody");
+        QVERIFY(busy.waitForClose());
+    }
+
+    void listenAddresses_data()
+    {
+        QTest::addColumn<QString>("text");
+        QTest::addColumn<QString>("address"); ///< empty: an error
+        QTest::addColumn<int>("port");
+        const auto row = [](const char* text, const char* address, int port) {
+            QTest::newRow(text) << QString::fromLatin1(text) << QString::fromLatin1(address) << port;
+        };
+        row("127.0.0.1:80", "127.0.0.1", 80);
+        row("localhost:80", "127.0.0.1", 80);
+        row("31313", "127.0.0.1", 31313);
+        row("[::1]:80", "::1", 80);
+        row(":0", QHostAddress(QHostAddress::Any).toString().toLatin1().constData(), 0);
+        row("*:80", QHostAddress(QHostAddress::Any).toString().toLatin1().constData(), 80);
+        row("::1:80", "", 0);
+        row("127.0.0.1", "", 0);
+        row("127.0.0.1:", "", 0);
+        row("127.0.0.1:65536", "", 0);
+        row("127.0.0.1:-1", "", 0);
+        row("host.example:80", "", 0);
+        row("", "", 0);
+    }
+
+    void listenAddresses()
+    {
+        QFETCH(QString, text);
+        QFETCH(QString, address);
+        try {
+            const auto [host, port] = parseListenAddress(text);
+            QCOMPARE(host.toString(), address);
+            QTEST(int(port), "port");
+        } catch (const InputError& error) {
+            QVERIFY2(address.isEmpty(), qPrintable(error.message()));
+        }
+    }
+};
+
+QTEST_GUILESS_MAIN(TestHttpServer)
+#include "tst_httpserver.moc"
