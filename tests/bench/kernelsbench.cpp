@@ -6,6 +6,7 @@
 // a SmolLM2-135M step, with random weights, in tokens/s.
 #include "kernels/cpu/cpudevice.h"
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -73,8 +74,14 @@ void printCeilings(int threads)
 #endif
     ThreadPool pool(threads);
     const double seconds = fastest([&] {
-        for (int i = 0; i < 1000; ++i)
-            pool.run(threads, [](int, int) {});
+        // Every chunk waits for all others, so that each thread has to take one: the caller could do empty ones alone.
+        for (int i = 0; i < 1000; ++i) {
+            std::atomic<int> arrived{0};
+            pool.run(threads, [&](int, int) {
+                arrived.fetch_add(1);
+                while (arrived.load() < threads) { }
+            });
+        }
     });
     std::printf("fork and join        %6.0f ns\n", seconds * 1e6);
 }
