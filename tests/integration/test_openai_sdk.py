@@ -42,7 +42,7 @@ def test_stream_arrives_in_pieces_and_ends_with_done(fleet):
         assert response.headers["Cache-Control"] == "no-cache"
         frames = [line for line in response.read().split(b"\n\n") if line.startswith(b"data: ")]
     assert frames[-1] == b"data: [DONE]"
-    assert len(frames) > 10
+    assert len(frames) > 5
 
 
 def test_completions(openai_client):

@@ -105,7 +105,8 @@ TEST_CASE("a truncated or altered safetensors file is read or refused, nothing e
         for (const engine::SafeTensor& tensor : files.tensors()) {
             if (!tensor.type || tensor.bytes == 0)
                 continue;
-            const auto* data = static_cast<const volatile char*>(files.weight(tensor).data);
+            const kernels::WeightSource source = files.weight(tensor); // may own a copy
+            const auto* data = static_cast<const volatile char*>(source.data);
             CHECK(data[tensor.bytes - 1] == data[tensor.bytes - 1]);
         }
     });
