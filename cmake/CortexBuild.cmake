@@ -27,6 +27,10 @@ target_compile_options(cortex_flags INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC 12 reports these inside the standard library at -O2/-O3 and is wrong (PR 105329, PR 105562).
     target_compile_options(cortex_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds -Wno-stringop-overread)
+    # GCC 13 and later take any reference got through a temporary view for one into that view (PR 107488 and others).
+    if(CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
+        target_compile_options(cortex_flags INTERFACE -Wno-dangling-reference)
+    endif()
     # The vector kernels pass 512-bit values between inlined functions; the ABI note concerns nobody outside them.
     target_compile_options(cortex_flags INTERFACE -Wno-psabi)
 endif()
