@@ -37,5 +37,4 @@ build_release() {
     mkdir -p build
     cmake --preset release ${configure_options:-} >build/configure.log 2>&1 || { tail -n 20 build/configure.log >&2; die "cmake failed; the whole output is in build/configure.log"; }
     cmake --build build/release ${1:+--target "$@"} || die "the build failed"
-
 }
