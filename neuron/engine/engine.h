@@ -158,9 +158,13 @@ public:
                         const std::function<void(std::span<const float> rows, int firstRow)>& receive) = 0;
 };
 
-/// The path of a model: a GGUF file or safetensors directory as it stands, or an id "ORG/NAME[:QUANT]" in the local
-/// Hugging Face cache (HF_HUB_CACHE, HF_HOME) or in one of `directories`. Throws Error(NotFound) that lists where it
-/// looked.
+/// Where the models that come with Cortex lie: share/cortex/models beside the running program's bin directory (an
+/// installation and a build tree look alike). Empty where there are none.
+std::filesystem::path builtinModels();
+
+/// The path of a model: a GGUF file or safetensors directory as it stands, or an id "ORG/NAME[:QUANT]" in one of
+/// `directories`, in the local Hugging Face cache (HF_HUB_CACHE, HF_HOME) or among the built-in models. Throws
+/// Error(NotFound) that lists where it looked.
 std::filesystem::path findModel(const std::string& pathOrId,
                                 const std::vector<std::filesystem::path>& directories = {});
 
