@@ -37,9 +37,11 @@ struct Sizes {
         const ModelShape& shape = graph.shape();
         return {shape.attentionLayers, blocks, BlockTokens, shape.kvHeads, shape.headDim, kernels::Type::F16};
     }
+    /// The sampler's copy of a step's logits: the host's memory, which on a CPU is the device's.
+    size_t hostLogits() const { return size_t(step.outputs) * size_t(graph.shape().vocabularySize) * sizeof(float); }
     size_t workspace(int context) const
     {
-        return device.workspaceBytes(workspaceLimits(context)) + graph.activationBytes(step);
+        return device.workspaceBytes(workspaceLimits(context)) + graph.activationBytes(step) + hostLogits();
     }
     size_t cache(int blocks) const { return device.kvPoolBytes(cacheLayout(blocks)); }
     size_t states() const { return size_t(sequences) * graph.shape().stateBytesPerSequence; }
