@@ -23,14 +23,18 @@ def main():
     options = parser.parse_args()
     sys.path[:0] = [str(options.llama_cpp / "gguf-py"), str(options.llama_cpp)]
     import convert_hf_to_gguf as converter
-    from conversion.base import TextModel
 
     config = json.loads((options.checkpoint / "config.json").read_text())
     vocabulary = config.get("text_config", config)["vocab_size"]
     hparams = converter.ModelBase.load_hparams(options.checkpoint, False)
     architecture = converter.get_model_architecture(hparams, converter.ModelType.TEXT)
     cls = converter.get_model_class(architecture)
-    cls.set_vocab = TextModel._set_vocab_none
+
+    def set_vocab(model):
+        model._set_vocab_none()
+        model.gguf_writer.add_vocab_size(vocabulary)  # llama.cpp wants it where there are no tokens to count
+
+    cls.set_vocab = set_vocab
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for file in options.checkpoint.iterdir():

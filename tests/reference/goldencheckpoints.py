@@ -73,7 +73,7 @@ QWEN3_5_TEXT = HYBRID | dict(
 QWEN3_NEXT = HYBRID | EXPERTS | dict(
     model_type="qwen3_next", architectures=["Qwen3NextForCausalLM"], shared_expert_intermediate_size=24, norm_topk_prob=True,
     decoder_sparse_step=1, mlp_only_layers=[], partial_rotary_factor=0.25, rope_theta=10000.0, rope_scaling=None,
-    num_hidden_layers=3, full_attention_interval=3)
+    full_attention_interval=4)
 QWEN3 = DENSE | dict(model_type="qwen3", architectures=["Qwen3ForCausalLM"], rope_theta=1000000.0, rope_scaling=None,
                      num_attention_heads=3, num_key_value_heads=1, head_dim=32, use_sliding_window=False,
                      sliding_window=None, tie_word_embeddings=True)
