@@ -37,8 +37,7 @@ std::optional<int32_t> idOf(const BpeVocabulary& vocabulary, std::string_view co
     const auto added = std::ranges::find(vocabulary.added, content, &AddedToken::content);
     if (added != vocabulary.added.end())
         return added->id;
-    const auto entry = vocabulary.ids.find(content);
-    return entry == vocabulary.ids.end() ? std::nullopt : std::optional(entry->second);
+    return tokenId(*vocabulary.ids, content);
 }
 
 /// A token that tokenizer_config.json names, as a string or as an object with its content.
