@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "kernels/blockformat.h"
 
+#include <bit>
 #include <cassert>
 #include <cstring>
 
@@ -75,7 +76,57 @@ void readQ6K(const uint8_t* source, RowBlock& block)
     block.scale = read16(source + 208);
 }
 
+/// Codes of two bits, 64 bytes: of every 128 elements, bits 2k and 2k + 1 of byte i belong to element 32k + i.
+void readPairs(const uint8_t* source, uint8_t* codes)
+{
+    for (int i = 0; i < 256; ++i)
+        codes[i] = source[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+}
+
+void readQ2K(const uint8_t* source, RowBlock& block)
+{
+    for (int i = 0; i < 16; ++i) {
+        block.scales[i] = source[i] & 15;
+        block.minimums[i] = source[i] >> 4;
+    }
+    readPairs(source + 16, block.codes);
+    block.scale = read16(source + 80);
+    block.minimum = read16(source + 82);
+}
+
+/// Bit k of byte i of the mask at the front is the third bit of element 32k + i. The sixteen scales have their low four
+/// bits in the nibbles of eight bytes and their high two in the four bytes after those.
+void readQ3K(const uint8_t* source, RowBlock& block)
+{
+    readPairs(source + 32, block.codes);
+    for (int i = 0; i < 256; ++i)
+        block.codes[i] = uint8_t(block.codes[i] | (source[i % 32] >> (i / 32) & 1) << 2);
+    const uint8_t* low = source + 96;
+    const uint8_t* high = source + 104;
+    for (int i = 0; i < 16; ++i) {
+        const int scale = (low[i % 8] >> (i / 8 * 4) & 15) | (high[i % 4] >> (i / 4 * 2) & 3) << 4;
+        block.scales[i] = uint8_t(scale - 32);
+    }
+    block.scale = read16(source + 108);
+}
+
+void readIQ4XS(const uint8_t* source, RowBlock& block)
+{
+    block.scale = read16(source);
+    const int high = read16(source + 2);
+    for (int i = 0; i < 8; ++i) {
+        const int scale = (source[4 + i / 2] >> (i % 2 * 4) & 15) | (high >> (2 * i) & 3) << 4;
+        block.scales[i] = uint8_t(scale - 32);
+        readNibbles(source + 8 + 16 * i, block.codes + 32 * i, 16);
+    }
+}
+
 } // namespace
+
+float halfPower2(uint8_t exponent)
+{
+    return std::bit_cast<float>(exponent < 2 ? uint32_t(0x00200000) << exponent : uint32_t(exponent - 1) << 23);
+}
 
 RowBlock readBlock(Type type, const uint8_t* source)
 {
@@ -114,6 +165,23 @@ RowBlock readBlock(Type type, const uint8_t* source)
     case Type::Q6_K:
         readQ6K(source, block);
         break;
+    case Type::Q2_K:
+        readQ2K(source, block);
+        break;
+    case Type::Q3_K:
+        readQ3K(source, block);
+        break;
+    case Type::IQ4_NL:
+        block.scale = read16(source);
+        readNibbles(source + 2, block.codes, 16);
+        break;
+    case Type::IQ4_XS:
+        readIQ4XS(source, block);
+        break;
+    case Type::MXFP4:
+        block.scales[0] = source[0];
+        readNibbles(source + 1, block.codes, 16);
+        break;
     default:
         assert(false && "readBlock is for block formats");
     }
@@ -122,7 +190,7 @@ RowBlock readBlock(Type type, const uint8_t* source)
 
 void expandBlock(Type type, const RowBlock& block, float* destination)
 {
-    const float scale = halfToFloat(block.scale);
+    const float scale = type == Type::MXFP4 ? 0 : halfToFloat(block.scale);
     const auto expandSymmetric = [&](int zero) {
         for (int i = 0; i < 32; ++i)
             destination[i] = scale * float(block.codes[i] - zero);
@@ -157,6 +225,31 @@ void expandBlock(Type type, const RowBlock& block, float* destination)
         for (int i = 0; i < 256; ++i)
             destination[i] = scale * float(int8_t(block.scales[i / 16])) * float(block.codes[i] - 32);
         break;
+    case Type::Q2_K: {
+        const float minimum = halfToFloat(block.minimum);
+        for (int i = 0; i < 256; ++i)
+            destination[i] =
+                scale * float(block.scales[i / 16]) * float(block.codes[i]) - minimum * float(block.minimums[i / 16]);
+        break;
+    }
+    case Type::Q3_K:
+        for (int i = 0; i < 256; ++i)
+            destination[i] = scale * float(int8_t(block.scales[i / 16])) * float(block.codes[i] - 4);
+        break;
+    case Type::IQ4_NL:
+        for (int i = 0; i < 32; ++i)
+            destination[i] = scale * float(iq4Values[block.codes[i]]);
+        break;
+    case Type::IQ4_XS:
+        for (int i = 0; i < 256; ++i)
+            destination[i] = scale * float(int8_t(block.scales[i / 32])) * float(iq4Values[block.codes[i]]);
+        break;
+    case Type::MXFP4: {
+        const float power = halfPower2(block.scales[0]);
+        for (int i = 0; i < 32; ++i)
+            destination[i] = power * float(fp4Values[block.codes[i]]);
+        break;
+    }
     default:
         assert(false && "expandBlock is for block formats");
     }
