@@ -29,6 +29,9 @@ float halfPower2(uint8_t exponent);
 /// Takes the block at `source` (file format) apart.
 RowBlock readBlock(Type type, const uint8_t* source);
 
+/// The reverse of readBlock.
+void writeBlock(Type type, const RowBlock& block, uint8_t* destination);
+
 /// The block's values, in float32 arithmetic that matches the `gguf` Python package bit for bit.
 void expandBlock(Type type, const RowBlock& block, float* destination);
 
