@@ -44,22 +44,22 @@ void LlamaGraph::loadWeights(WeightLoader& loader)
     m_layers.clear();
     for (int i = 0; i < m_config.layers; ++i) {
         Layer layer;
-        layer.attentionNorm = loader.vector(names::AttentionNorm, i, hidden);
+        layer.attentionNorm = loader.vector(names::AttentionNorm, i, {hidden});
         layer.query = loader.matrix(names::Query, i, queries, hidden, WeightUse::Product);
-        layer.queryBias = loader.optionalVector(names::QueryBias, i, queries);
+        layer.queryBias = loader.optionalVector(names::QueryBias, i, {queries});
         layer.key = loader.matrix(names::Key, i, keys, hidden, WeightUse::Product);
-        layer.keyBias = loader.optionalVector(names::KeyBias, i, keys);
+        layer.keyBias = loader.optionalVector(names::KeyBias, i, {keys});
         layer.value = loader.matrix(names::Value, i, keys, hidden, WeightUse::Product);
-        layer.valueBias = loader.optionalVector(names::ValueBias, i, keys);
+        layer.valueBias = loader.optionalVector(names::ValueBias, i, {keys});
         layer.attentionOutput = loader.matrix(names::AttentionOutput, i, hidden, queries, WeightUse::Product);
-        layer.attentionOutputBias = loader.optionalVector(names::AttentionOutputBias, i, hidden);
-        layer.feedForwardNorm = loader.vector(names::FeedForwardNorm, i, hidden);
+        layer.attentionOutputBias = loader.optionalVector(names::AttentionOutputBias, i, {hidden});
+        layer.feedForwardNorm = loader.vector(names::FeedForwardNorm, i, {hidden});
         layer.gate = loader.matrix(names::Gate, i, inner, hidden, WeightUse::Product);
         layer.up = loader.matrix(names::Up, i, inner, hidden, WeightUse::Product);
         layer.down = loader.matrix(names::Down, i, hidden, inner, WeightUse::Product);
         m_layers.push_back(std::move(layer));
     }
-    m_outputNorm = loader.vector(names::OutputNorm, -1, hidden);
+    m_outputNorm = loader.vector(names::OutputNorm, -1, {hidden});
     if (!m_config.tiedEmbeddings)
         m_output = loader.matrix(names::Output, -1, m_config.vocabularySize, hidden, WeightUse::Product);
 }
@@ -94,12 +94,12 @@ LlamaGraph::Activations LlamaGraph::layOut(const StepLimits& limits, kernels::Bu
     return a;
 }
 
-Tensor LlamaGraph::forward(Device& device, const Batch& batch, KvPool& pool)
+Tensor LlamaGraph::forward(Device& device, const Batch& batch, SequenceMemory memory)
 {
     const Tensor hidden = m_activations.hidden.first(batch.rows());
     device.embed(hidden, *m_embedding, batch);
     for (int i = 0; i < m_config.layers; ++i) {
-        attend(device, m_layers[size_t(i)], i, batch, pool);
+        attend(device, m_layers[size_t(i)], i, batch, memory.cache);
         feedForward(device, m_layers[size_t(i)], batch.rows());
     }
     if (batch.outputs() == 0)
