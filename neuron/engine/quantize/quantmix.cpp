@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/engine/quantize/quantmix.h"
 
+#include "neuron/engine/error.h"
+#include "neuron/engine/formats/quotedname.h"
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -63,11 +66,23 @@ Role roleOf(std::string_view name)
     return contains(name, "ffn_down") ? Role::Down : Role::Other;
 }
 
+bool isKept(std::string_view name)
+{
+    return !name.ends_with("weight")
+        || std::ranges::any_of(keptNames, [name](std::string_view kept) { return contains(name, kept); });
+}
+
 bool isQuantizable(const GgufTensor& tensor)
 {
     const auto extents = std::ranges::count_if(tensor.shape, [](int64_t extent) { return extent > 1; });
-    return extents >= 2 && tensor.name.ends_with("weight")
-        && std::ranges::none_of(keptNames, [&](std::string_view kept) { return contains(tensor.name, kept); });
+    return extents >= 2 && !isKept(tensor.name);
+}
+
+/// Of the output matrix, or of the embedding that serves as it.
+Type outputType(Type base, int64_t columns)
+{
+    const bool whole = columns % kernels::traits(base).blockElements == 0;
+    return !whole || base == Type::Q8_0 ? Type::Q8_0 : Type::Q6_K;
 }
 
 /// The first and last eighth of the layers, and every third between.
@@ -113,7 +128,6 @@ public:
 
 private:
     int64_t setting(std::string_view key) const;
-    Type outputType(int64_t columns) const;
     Type valueType(std::string_view name) const;
     Type downType(int layer) const;
     Type attentionOutputType() const;
@@ -165,11 +179,11 @@ std::optional<Type> TypeChooser::choose(const GgufTensor& tensor) const
     Type type = m_mix.base;
     switch (roleOf(tensor.name)) {
     case Role::Output:
-        type = outputType(tensor.shape.back());
+        type = outputType(m_mix.base, tensor.shape.back());
         break;
     case Role::Embedding:
         if (m_tied)
-            type = outputType(tensor.shape.back());
+            type = outputType(m_mix.base, tensor.shape.back());
         break;
     case Role::Value:
         type = valueType(tensor.name);
@@ -188,12 +202,6 @@ std::optional<Type> TypeChooser::choose(const GgufTensor& tensor) const
         break;
     }
     return fallBack(type, tensor.shape.back());
-}
-
-Type TypeChooser::outputType(int64_t columns) const
-{
-    const bool whole = columns % kernels::traits(m_mix.base).blockElements == 0;
-    return !whole || m_mix.base == Type::Q8_0 ? Type::Q8_0 : Type::Q6_K;
 }
 
 Type TypeChooser::valueType(std::string_view name) const
@@ -253,6 +261,29 @@ Type TypeChooser::attentionOutputType() const
 }
 
 } // namespace
+
+std::optional<Type> typeAtLoad(Type wanted, std::string_view gguf, Type stored, int64_t columns, kernels::WeightUse use)
+{
+    const bool matrix = use == kernels::WeightUse::Product || use == kernels::WeightUse::Both;
+    if (!matrix || kernels::traits(stored).isQuantized() || isKept(gguf))
+        return std::nullopt;
+    if (!kernels::traits(wanted).isQuantized())
+        return wanted;
+    const Role role = roleOf(gguf);
+    const bool output = role == Role::Output || role == Role::Embedding;
+    return fallBack(output ? outputType(wanted, columns) : wanted, columns);
+}
+
+std::optional<Type> quantTypeAtLoad(std::string_view name)
+{
+    if (name.empty())
+        return std::nullopt;
+    if (const std::optional<QuantMix> mix = findQuantMix(name); mix && mix->base != Type::F32)
+        return mix->base;
+    throw Error(ErrorKind::BadRequest,
+                "weights cannot be quantized to " + quotedName(name) + " at load; the types are " + quantMixNames()
+                    + " (not f32)");
+}
 
 std::optional<QuantMix> findQuantMix(std::string_view name)
 {

@@ -23,6 +23,21 @@ struct QuantMix {
     uint32_t fileType; ///< general.file_type
 };
 
+/// The type that one matrix gets when a model is quantized while it is loaded, `gguf` being its name in GGUF (or the
+/// pattern with "{}" for the layer) and `stored` its type in the file; nothing where it stays as it is:
+///
+/// - what is quantized already, norms, router gates, convolutions and other small weights;
+/// - an embedding that is only looked up (WeightUse::Embedding): its rows are read in place from the file.
+///
+/// The output matrix, or the embedding that serves as it, becomes q8_0 of q8_0, bf16 of bf16 and so on, q6_k of all
+/// types below that. Rows that are no whole blocks fall back as in chooseTypes.
+std::optional<kernels::Type> typeAtLoad(kernels::Type wanted, std::string_view gguf, kernels::Type stored,
+                                        int64_t columns, kernels::WeightUse use);
+
+/// The type for typeAtLoad that a user means: any that matrices can be rounded to; of a mix ("q4_k_m") its base. Nothing
+/// for an empty name; throws Error(BadRequest) for others, with a list.
+std::optional<kernels::Type> quantTypeAtLoad(std::string_view name);
+
 /// By its name in any case; nothing where there is none.
 std::optional<QuantMix> findQuantMix(std::string_view name);
 /// "f32, f16, …, q4_k_m", for messages.
