@@ -2,6 +2,7 @@
 #include "neuron/engine/models/checkpoint.h"
 
 #include "neuron/engine/error.h"
+#include "neuron/engine/formats/ggmltype.h"
 #include "neuron/engine/formats/jsonfile.h"
 
 namespace cortex::engine {
@@ -160,12 +161,21 @@ std::optional<CheckpointTensor> Checkpoint::find(const TensorName& name, TensorI
 {
     if ((m_gguf ? name.gguf : name.safetensors).empty())
         return std::nullopt;
-    const std::string spelled = spell(name, index);
+    return findSpelled(spell(name, index));
+}
+
+std::optional<CheckpointTensor> Checkpoint::findBeside(const CheckpointTensor& tensor, std::string_view suffix) const
+{
+    return findSpelled(tensor.name + std::string(suffix));
+}
+
+std::optional<CheckpointTensor> Checkpoint::findSpelled(const std::string& spelled) const
+{
     if (m_gguf) {
         const GgufTensor* tensor = m_gguf->findTensor(spelled);
         if (!tensor)
             return std::nullopt;
-        return CheckpointTensor{spelled, "ggml type " + std::to_string(tensor->ggmlType), tensor->type, tensor->shape,
+        return CheckpointTensor{spelled, ggmlTypeName(tensor->ggmlType), tensor->type, tensor->shape,
                                 size_t(tensor - m_gguf->tensors().data())};
     }
     const SafeTensor* tensor = m_safetensors->findTensor(spelled);
