@@ -12,7 +12,7 @@ namespace cortex::kernels {
 
 namespace {
 
-constexpr std::array<TypeTraits, 12> allTraits{{
+constexpr std::array<TypeTraits, 17> allTraits{{
     {"f32", 1, 4},
     {"f16", 1, 2},
     {"bf16", 1, 2},
@@ -25,6 +25,11 @@ constexpr std::array<TypeTraits, 12> allTraits{{
     {"q4_k", 256, 144},
     {"q5_k", 256, 176},
     {"q6_k", 256, 210},
+    {"q2_k", 256, 84},
+    {"q3_k", 256, 110},
+    {"iq4_nl", 32, 18},
+    {"iq4_xs", 256, 136},
+    {"mxfp4", 32, 17},
 }};
 
 char lower(char c)

@@ -23,6 +23,11 @@ enum class Type : uint8_t {
     Q4_K,
     Q5_K,
     Q6_K,
+    Q2_K,
+    Q3_K,
+    IQ4_NL,
+    IQ4_XS,
+    MXFP4,
 };
 
 /// Layout of one type: `blockElements` consecutive elements of a row take `blockBytes` bytes. Dense types have blocks

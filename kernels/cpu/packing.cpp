@@ -55,6 +55,10 @@ public:
         const size_t parts = m_code.superBlocks ? 8 : 1;
         for (size_t part = 0; part < parts; ++part)
             moveCodes(codes + part * size_t(m_code.quantBytes) * m_rows, block.codes + 32 * part);
+        if (m_code.exponents) {
+            Access::bits(scales[m_lane], 0, 8, block.scales[0], 0);
+            return;
+        }
         Access::half(scales + 2 * m_lane, block.scale);
         if (m_code.minimums)
             Access::half(scales + 2 * (m_rows + m_lane), block.minimum);
@@ -74,6 +78,12 @@ private:
                 Access::bits(byte[j * registerBytes], 0, 8, codes[column], 0);
                 continue;
             }
+            if (m_code.bits < 4) {
+                Access::bits(byte[j / 4 * registerBytes], int(j % 4 * 2), 2, codes[column], 0);
+                if (m_code.bits == 3)
+                    Access::bits(byte[2 * registerBytes], int(j), 1, codes[column], 2);
+                continue;
+            }
             Access::bits(byte[j % 4 * registerBytes], j < 4 ? 0 : 4, 4, codes[column], 0);
             if (m_code.bits == 5)
                 Access::bits(byte[4 * registerBytes], int(j), 1, codes[column], 4);
@@ -84,13 +94,21 @@ private:
 
     void moveByteScales(Byte* packed, Block& block) const
     {
-        for (size_t part = 0; part < 8; ++part, packed += 2 * m_rows) {
-            if (m_code.halfScales) {
-                Access::bits(packed[0], 0, 8, block.scales[2 * part], 0);
-                Access::bits(packed[m_rows], 0, 8, block.scales[2 * part + 1], 0);
-            } else {
-                Access::bits(packed[0], 0, 8, block.scales[part], 0);
-                Access::bits(packed[m_rows], 0, 8, block.minimums[part], 0);
+        if (m_code.halfScales) {
+            const int bits = m_code.minimums ? 4 : 8;
+            for (size_t half = 0; half < 16; ++half, packed += m_rows) {
+                Access::bits(*packed, 0, bits, block.scales[half], 0);
+                if (m_code.minimums)
+                    Access::bits(*packed, 4, 4, block.minimums[half], 0);
+            }
+            return;
+        }
+        for (size_t part = 0; part < 8; ++part) {
+            Access::bits(*packed, 0, 8, block.scales[part], 0);
+            packed += m_rows;
+            if (m_code.minimums) {
+                Access::bits(*packed, 0, 8, block.minimums[part], 0);
+                packed += m_rows;
             }
         }
     }

@@ -56,6 +56,16 @@ CpuPath::Product findProduct(Type type, int log2Rows)
         return productFor<V, Type::Q5_K>(log2Rows);
     case Type::Q6_K:
         return productFor<V, Type::Q6_K>(log2Rows);
+    case Type::Q2_K:
+        return productFor<V, Type::Q2_K>(log2Rows);
+    case Type::Q3_K:
+        return productFor<V, Type::Q3_K>(log2Rows);
+    case Type::IQ4_NL:
+        return productFor<V, Type::IQ4_NL>(log2Rows);
+    case Type::IQ4_XS:
+        return productFor<V, Type::IQ4_XS>(log2Rows);
+    case Type::MXFP4:
+        return productFor<V, Type::MXFP4>(log2Rows);
     case Type::I32:
         break;
     }

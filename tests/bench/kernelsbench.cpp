@@ -100,9 +100,18 @@ struct RandomWeight {
         for (uint8_t& byte : bytes)
             byte = t.isQuantized() ? uint8_t(random()) : 0x3c;
         for (size_t at = 0; t.isQuantized() && at < bytes.size(); at += size_t(t.blockBytes)) {
-            const size_t scale = at + (type == Type::Q6_K ? 208 : 0);
+            if (type == Type::MXFP4) {
+                bytes[at] = 121;
+                continue;
+            }
+            const size_t scale = at
+                + (type == Type::Q6_K       ? 208
+                       : type == Type::Q3_K ? 108
+                       : type == Type::Q2_K ? 80
+                                            : 0);
             bytes[scale + 1] = 0x0c;
-            if (type == Type::Q4_1 || type == Type::Q5_1 || type == Type::Q4_K || type == Type::Q5_K)
+            if (type == Type::Q4_1 || type == Type::Q5_1 || type == Type::Q4_K || type == Type::Q5_K
+                || type == Type::Q2_K)
                 bytes[scale + 3] = 0x8c;
         }
     }
@@ -138,8 +147,9 @@ void printProducts(int threads, const std::string& path)
     const auto device = createCpuDevice(threads, path);
     device->reserveWorkspace({.rows = 512, .columns = 2048, .heads = 1, .headDim = 64, .contextTokens = 0});
     std::printf("\n%-12s          1 row   512 rows, 2048 columns\n", path.c_str());
-    for (Type type : {Type::F32, Type::F16, Type::BF16, Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0,
-                      Type::Q4_K, Type::Q5_K, Type::Q6_K}) {
+    for (Type type :
+         {Type::F32, Type::F16, Type::BF16, Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0, Type::Q4_K,
+          Type::Q5_K, Type::Q6_K, Type::Q2_K, Type::Q3_K, Type::IQ4_NL, Type::IQ4_XS, Type::MXFP4}) {
         const int64_t rows = int64_t(64) << 20;
         const RandomWeight large(type, rows / int64_t(rowBytes(type, 2048)), 2048), small(type, 1024, 2048);
         const WeightPtr vectorWeight = device->loadWeight(large.source, WeightUse::Product);

@@ -2,6 +2,7 @@
 #include "neuron/engine/formats/gguf.h"
 
 #include "neuron/engine/error.h"
+#include "neuron/engine/formats/ggmltype.h"
 #include "neuron/engine/formats/ggufparser.h"
 #include "neuron/engine/formats/quotedname.h"
 
@@ -164,7 +165,7 @@ kernels::WeightSource GgufFile::weight(const GgufTensor& tensor) const
 {
     if (!tensor.type)
         fail(*this, ErrorKind::Unsupported,
-             "tensor " + quotedName(tensor.name) + " has ggml type " + std::to_string(tensor.ggmlType)
+             "tensor " + quotedName(tensor.name) + " is of " + ggmlTypeName(tensor.ggmlType)
                  + ", which is not supported; choose another quantization of this model, such as Q4_K_M or Q8_0");
     const auto& file = m_files[tensor.file];
     kernels::WeightSource source;

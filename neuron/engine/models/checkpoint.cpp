@@ -2,6 +2,7 @@
 #include "neuron/engine/models/checkpoint.h"
 
 #include "neuron/engine/error.h"
+#include "neuron/engine/formats/ggmltype.h"
 #include "neuron/engine/formats/jsonfile.h"
 
 namespace cortex::engine {
@@ -135,7 +136,7 @@ std::optional<CheckpointTensor> Checkpoint::find(const TensorName& name, int lay
         const GgufTensor* tensor = m_gguf->findTensor(spelled);
         if (!tensor)
             return std::nullopt;
-        return CheckpointTensor{spelled, "ggml type " + std::to_string(tensor->ggmlType), tensor->type, tensor->shape,
+        return CheckpointTensor{spelled, ggmlTypeName(tensor->ggmlType), tensor->type, tensor->shape,
                                 size_t(tensor - m_gguf->tensors().data())};
     }
     const SafeTensor* tensor = m_safetensors->findTensor(spelled);

@@ -19,7 +19,7 @@ TEST_CASE("dequantize matches the gguf package bit for bit")
     const std::vector<char> data{std::istreambuf_iterator<char>(file), {}};
     size_t at = 0;
     for (Type type : {Type::F16, Type::BF16, Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0, Type::Q4_K,
-                      Type::Q5_K, Type::Q6_K}) {
+                      Type::Q5_K, Type::Q6_K, Type::Q2_K, Type::Q3_K, Type::IQ4_NL, Type::IQ4_XS, Type::MXFP4}) {
         INFO(traits(type).name);
         std::vector<float> expected(512), actual(512);
         const size_t bytes = rowBytes(type, 512);
