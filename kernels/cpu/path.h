@@ -44,6 +44,49 @@ constexpr int64_t attentionScratch(int64_t headDim)
     return AttentionTask::maxVectors * (2 * paddedHead(headDim) + AttentionTask::chunk);
 }
 
+/// out [rows, channels] = silu(Σ_i taps[i] ⊙ inputs[row + i]): a causal depthwise convolution over `width` inputs.
+struct Convolution {
+    const float* const* inputs = nullptr; ///< rows + width − 1 of them, [channels] each
+    const float* taps = nullptr; ///< [width, channels], of the oldest input first
+    float* out = nullptr;
+    int64_t outStride = 0;
+    int rows = 0;
+    int width = 0;
+    int64_t channels = 0;
+};
+
+/// The scalars of one token of a delta rule.
+struct DeltaStep {
+    float beta;
+    float scale; ///< of the state as this token finds it, decayed
+    float inverse; ///< 1 / scale
+    float rescale; ///< multiplies the stored state before this token, and is part of `scale` no longer; mostly 1
+    float keyQuery; ///< k·q
+};
+
+/// The gated delta rule of one value head over some tokens, in order:
+/// S ← e^g S;  d = β (v − Sᵀk);  S ← S + k dᵀ;  o = Sᵀq.
+///
+/// What is stored is S / scale, so that decay costs one multiplication of a scalar; only when that becomes small
+/// (DeltaStep::rescale) is it multiplied into the state. Scale and state are kept together between calls, so that how
+/// tokens are cut into calls does not touch a bit. Columns of S are independent of each other.
+struct DeltaTask {
+    static constexpr int blockColumns = 32; ///< columns of a block; see CpuStatePool for the arrangement
+    static constexpr int maxTokens = 64; ///< of one call, by its callers' scratch memory
+
+    float* state = nullptr;
+    int keyDim = 0;
+    int valueDim = 0;
+    int tokens = 0;
+    const float* queries = nullptr; ///< [tokens] of [keyDim], keyStride apart
+    const float* keys = nullptr;
+    int64_t keyStride = 0;
+    const float* values = nullptr; ///< [tokens] of [paddedHead(valueDim)], valueStride apart
+    float* outs = nullptr; ///< likewise
+    int64_t valueStride = 0;
+    const DeltaStep* steps = nullptr; ///< [tokens]
+};
+
 /// The innermost loops of one instruction set. Everything above (splitting, scratch, shapes) is written once and calls
 /// through this table. Results of a row never depend on the rows beside it: each sum has one order of its own.
 struct CpuPath {
@@ -65,6 +108,14 @@ struct CpuPath {
     void (*gate)(Activation activation, float* out, const float* gate, const float* up, int64_t count);
     /// Runs a task against a cache of this type.
     void (*attend)(Type cacheType, const AttentionTask& task);
+
+    /// x ⊙= σ(gate).
+    void (*gateSigmoid)(float* x, const float* gate, int64_t count);
+    /// out = softmax(x). out may be x.
+    void (*softmax)(float* out, const float* x, int64_t count);
+    float (*dot)(const float* x, const float* y, int64_t count);
+    void (*convolve)(const Convolution& task);
+    void (*delta)(const DeltaTask& task);
 };
 
 /// The path of that name where this machine can run it, else null.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/deltarule.h"
 #include "kernels/cpu/path.h"
 #include "kernels/cpu/products.h"
 #include "kernels/cpu/rowwise.h"
@@ -76,7 +77,8 @@ template <class V>
 constexpr CpuPath pathOf(std::string_view name)
 {
     return {name,       V::lanes,    V::largestGroup, findProduct<V>, quantizeRow<V>, normalizeRow<V>,
-            addRows<V>, gateRows<V>, attendAny<V>};
+            addRows<V>, gateRows<V>, attendAny<V>, gateSigmoidRows<V>,
+            softmaxRow<V>, dotProduct<V>, convolveRows<V>, runDelta<V>};
 }
 
 } // namespace

@@ -75,6 +75,29 @@ void gateRows(Activation activation, float* out, const float* gate, const float*
 }
 
 template <class V>
+void gateSigmoidRows(float* x, const float* gate, int64_t count)
+{
+    forEachVector<V>(x, x, gate, count, [](typename V::F a, typename V::F g) {
+        return V::div(a, V::add(V::set(1), exponential<V>(V::sub(V::set(0), g))));
+    });
+}
+
+template <class V>
+void softmaxRow(float* out, const float* x, int64_t count)
+{
+    float largest = -__builtin_inff();
+    for (int64_t i = 0; i < count; ++i)
+        largest = x[i] > largest ? x[i] : largest;
+    const typename V::F top = V::set(largest);
+    forEachVector<V>(out, x, x, count, [top](typename V::F a, typename V::F) { return exponential<V>(V::sub(a, top)); });
+    float sum = 0;
+    for (int64_t i = 0; i < count; ++i)
+        sum += out[i];
+    const typename V::F inverse = V::set(1.0f / sum);
+    forEachVector<V>(out, out, out, count, [inverse](typename V::F a, typename V::F) { return V::mul(a, inverse); });
+}
+
+template <class V>
 void normalizeRow(float* out, const float* x, const float* weight, int64_t columns, float epsilon)
 {
     using F = typename V::F;

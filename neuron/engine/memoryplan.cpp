@@ -30,7 +30,8 @@ struct Sizes {
     kernels::WorkspaceLimits workspaceLimits(int context) const
     {
         const ModelShape& shape = graph.shape();
-        return {step.rows, shape.widestInput, shape.heads, shape.headDim, context};
+        return {step.rows, shape.widestInput, shape.heads,   shape.headDim,
+                context,   stateLayout(),     shape.experts, shape.expertsPerRow};
     }
     kernels::KvLayout cacheLayout(int blocks) const
     {
@@ -42,7 +43,13 @@ struct Sizes {
         return device.workspaceBytes(workspaceLimits(context)) + graph.activationBytes(step);
     }
     size_t cache(int blocks) const { return device.kvPoolBytes(cacheLayout(blocks)); }
-    size_t states() const { return size_t(sequences) * graph.shape().stateBytesPerSequence; }
+    kernels::StateLayout stateLayout() const
+    {
+        kernels::StateLayout layout = graph.shape().state;
+        layout.slots = sequences;
+        return layout;
+    }
+    size_t states() const { return stateLayout().layers > 0 ? device.statePoolBytes(stateLayout()) : 0; }
     size_t total(int context, int blocks) const { return weightBytes + workspace(context) + cache(blocks) + states(); }
     bool fits(int context, int blocks) const { return total(context, blocks) <= budget; }
 
@@ -105,13 +112,14 @@ MemoryLayout planMemory(const kernels::Device& device, const ModelGraph& graph, 
     layout.step = sizes.step;
     layout.workspace = sizes.workspaceLimits(context);
     layout.cache = sizes.cacheLayout(blocks);
+    layout.state = sizes.stateLayout();
     layout.scheduler = {sequences, rows, context, BlockTokens, blocks};
 
     MemoryPlan& account = layout.account;
     account.weightBytes = weights.residentBytes;
     account.mappedBytes = weights.mappedBytes;
     account.kvBytesPerToken = sizes.cache(blocks) / (size_t(blocks) * BlockTokens);
-    account.stateBytesPerSequence = shape.stateBytesPerSequence;
+    account.stateBytesPerSequence = sizes.states() / size_t(sequences);
     account.workspaceBytes = sizes.workspace(context);
     account.contextTokens = context;
     account.sequences = sequences;

@@ -13,6 +13,7 @@ struct MemoryLayout {
     SchedulerLimits scheduler;
     StepLimits step;
     kernels::KvLayout cache;
+    kernels::StateLayout state; ///< no layers where the model has none
     kernels::WorkspaceLimits workspace;
 };
 

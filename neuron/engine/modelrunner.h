@@ -22,14 +22,15 @@ public:
                 const std::function<void(std::span<const float> rows, int firstRow)>& receive);
 
 private:
-    std::span<float> forward(const kernels::BatchPlan& plan, kernels::KvPool& pool);
+    std::span<float> forward(const kernels::BatchPlan& plan, SequenceMemory memory);
 
     std::shared_ptr<const Checkpoint> m_checkpoint;
     MemoryLayout m_layout;
     // Destroyed in reverse order: what the device holds goes before the device.
     std::unique_ptr<kernels::Device> m_device;
     std::unique_ptr<ModelGraph> m_graph;
-    std::unique_ptr<kernels::KvPool> m_pool;
+    std::unique_ptr<kernels::KvPool> m_cache;
+    std::unique_ptr<kernels::StatePool> m_state; ///< null where the model has no recurrent layers
     std::unique_ptr<kernels::Batch> m_batch;
     std::vector<float> m_logits; ///< [outputs, vocabulary]
 };

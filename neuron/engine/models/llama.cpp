@@ -94,12 +94,12 @@ LlamaGraph::Activations LlamaGraph::layOut(const StepLimits& limits, kernels::Bu
     return a;
 }
 
-Tensor LlamaGraph::forward(Device& device, const Batch& batch, KvPool& pool)
+Tensor LlamaGraph::forward(Device& device, const Batch& batch, SequenceMemory memory)
 {
     const Tensor hidden = m_activations.hidden.first(batch.rows());
     device.embed(hidden, *m_embedding, batch);
     for (int i = 0; i < m_config.layers; ++i) {
-        attend(device, m_layers[size_t(i)], i, batch, pool);
+        attend(device, m_layers[size_t(i)], i, batch, memory.cache);
         feedForward(device, m_layers[size_t(i)], batch.rows());
     }
     if (batch.outputs() == 0)

@@ -21,7 +21,7 @@ public:
     void loadWeights(WeightLoader& loader) override;
     size_t activationBytes(const StepLimits& limits) const override;
     void allocate(kernels::Device& device, const StepLimits& limits) override;
-    kernels::Tensor forward(kernels::Device& device, const kernels::Batch& batch, kernels::KvPool& pool) override;
+    kernels::Tensor forward(kernels::Device& device, const kernels::Batch& batch, SequenceMemory memory) override;
 
 private:
     struct Layer {

@@ -20,7 +20,16 @@ struct ModelShape {
     int kvHeads = 0;
     int headDim = 0;
     int64_t widestInput = 0; ///< columns of the widest product
-    size_t stateBytesPerSequence = 0; ///< recurrent and convolution state
+    kernels::StateLayout state; ///< recurrent memory; `slots` is left to the memory plan
+    int experts = 0; ///< of a mixture layer; 0: there is none
+    int expertsPerRow = 0;
+};
+
+/// What a model keeps of its sequences between steps.
+struct SequenceMemory {
+    kernels::KvPool& cache; ///< of the attention layers, counted among themselves
+    kernels::StatePool* state =
+        nullptr; ///< of the recurrent layers, counted among themselves; null where there are none
 };
 
 /// The largest step that a graph has to serve.
@@ -46,7 +55,7 @@ public:
 
     /// Enqueues one step on the device of the weights: logits [batch.outputs(), vocabulary], float32, valid until the
     /// next step; an empty tensor where no output is wanted.
-    virtual kernels::Tensor forward(kernels::Device& device, const kernels::Batch& batch, kernels::KvPool& pool) = 0;
+    virtual kernels::Tensor forward(kernels::Device& device, const kernels::Batch& batch, SequenceMemory memory) = 0;
 };
 
 /// The graph for a checkpoint's architecture, configuration read and checked. Throws Error: Unsupported, naming the
