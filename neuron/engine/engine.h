@@ -27,6 +27,7 @@ struct LoadOptions {
     int maxQueued = 256; ///< further ones that may wait
     int stepTokens = 0; ///< token rows of one step; 0: 512
     size_t memoryBudget = 0; ///< bytes for everything; 0: what the device says is free
+    kernels::Type cacheType = kernels::Type::F16; ///< of keys and values: F16, BF16 or F32
     std::string instructions; ///< forces a kernel path, for tests
     bool text = true; ///< read tokenizer and chat template; without them ids go in and come out
 };

@@ -14,6 +14,7 @@ struct LogitsOptions {
     std::string model, tokens, out;
     int threads = 0;
     std::string instructions;
+    std::string cacheType = "f32";
 };
 
 int run(const LogitsOptions& options)
@@ -23,6 +24,7 @@ int run(const LogitsOptions& options)
     LoadOptions load;
     load.threads = options.threads;
     load.instructions = options.instructions;
+    load.cacheType = kernels::typeFromName(options.cacheType).value();
     load.maxSequences = 1;
     load.contextTokens = int(std::min<size_t>(std::max<size_t>(tokens.size(), 1), 1u << 26));
     load.text = false;
@@ -57,6 +59,10 @@ void addLogits(CLI::App& app, Commands& commands)
         ->check(CLI::NonNegativeNumber);
     command->add_option("--isa", options->instructions,
                         "Force an instruction path: portable, avx2, avx512, avx512-vnni");
+    command
+        ->add_option("--cache-type", options->cacheType,
+                     "Keys and values as f32 (nothing rounded), or as f16 or bf16, as generation keeps them")
+        ->check(CLI::IsMember({"f32", "f16", "bf16"}));
     commands[command] = [options] { return run(*options); };
 }
 

@@ -4,12 +4,23 @@
 #include "neuron/engine/error.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cctype>
+#include <cmath>
+#include <cstring>
 
 namespace cortex::engine {
 
 using kernels::WeightPtr;
+using kernels::WeightSource;
 using kernels::WeightUse;
+
+/// A tensor that was found and is of the shape that was asked for.
+struct WeightLoader::Stored {
+    std::string what; ///< for messages
+    WeightSource source;
+    bool inFile = true; ///< `source` lies in the file's mapping, not in memory of its own
+};
 
 namespace {
 
@@ -19,6 +30,55 @@ std::string shapeText(const std::vector<int64_t>& shape)
     for (int64_t extent : shape)
         text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
     return text + "]";
+}
+
+std::vector<int64_t> withoutOnes(std::vector<int64_t> shape)
+{
+    std::erase(shape, 1);
+    return shape;
+}
+
+size_t bytesOf(const WeightSource& source)
+{
+    return size_t(source.rows) * kernels::rowBytes(source.type, source.columns);
+}
+
+/// `bytes` of memory as a source's data and owner.
+std::byte* ownMemory(WeightSource& source, size_t bytes)
+{
+    const auto memory = std::make_shared<std::vector<std::byte>>(bytes);
+    source.data = memory->data();
+    source.owner = memory;
+    return memory->data();
+}
+
+/// The rows of `runs`, where they are more than one run, in memory of their own.
+WeightSource gathered(const WeightSource& stored, std::initializer_list<RowRuns> runs, int64_t rows)
+{
+    const size_t rowBytes = kernels::rowBytes(stored.type, stored.columns);
+    WeightSource source = stored;
+    source.rows = rows;
+    std::byte* to = ownMemory(source, size_t(rows) * rowBytes);
+    for (const RowRuns& run : runs) {
+        for (int64_t i = 0; i < run.count; ++i) {
+            const auto* from =
+                static_cast<const std::byte*>(stored.data) + size_t(run.first + i * run.stride) * rowBytes;
+            std::memcpy(to, from, size_t(run.length) * rowBytes);
+            to += size_t(run.length) * rowBytes;
+        }
+    }
+    return source;
+}
+
+WeightSource transformed(const WeightSource& stored, Transform transform)
+{
+    WeightSource source = stored;
+    source.type = kernels::Type::F32;
+    auto* values = reinterpret_cast<float*>(ownMemory(source, size_t(stored.columns) * sizeof(float)));
+    kernels::dequantize(stored.type, stored.data, values, stored.columns);
+    for (float& value : std::span(values, size_t(stored.columns)))
+        value = transform == Transform::PlusOne ? 1 + value : -std::exp(value);
+    return source;
 }
 
 } // namespace
@@ -46,76 +106,114 @@ WeightLoader::WeightLoader(const Checkpoint& checkpoint, kernels::Device& device
 {
 }
 
-WeightPtr WeightLoader::matrix(const TensorName& name, int layer, int64_t rows, int64_t columns, WeightUse use)
+WeightPtr WeightLoader::matrix(const TensorName& name, TensorIndex index, int64_t rows, int64_t columns, WeightUse use,
+                               double share)
 {
-    return load(name, layer, rows, columns, use);
+    const Stored stored = require(name, index, {rows, columns});
+    account(stored.source, use, share);
+    return pack(stored, use);
 }
 
-WeightPtr WeightLoader::vector(const TensorName& name, int layer, int64_t columns)
+WeightPtr WeightLoader::matrixRows(const TensorName& name, TensorIndex index, std::initializer_list<int64_t> shape,
+                                   std::initializer_list<RowRuns> runs, double share)
 {
-    return load(name, layer, 1, columns, WeightUse::Vector);
+    Stored stored = require(name, index, shape);
+    int64_t rows = 0;
+    for (const RowRuns& run : runs) {
+        assert(run.first + (run.count - 1) * run.stride + run.length <= stored.source.rows);
+        rows += run.count * run.length;
+    }
+    if (runs.size() == 1 && runs.begin()->count == 1) {
+        const size_t skipped =
+            size_t(runs.begin()->first) * kernels::rowBytes(stored.source.type, stored.source.columns);
+        stored.source.data = static_cast<const std::byte*>(stored.source.data) + skipped;
+        stored.source.rows = rows;
+    } else {
+        stored.inFile = false;
+        if (m_device)
+            stored.source = gathered(stored.source, runs, rows);
+        stored.source.rows = rows;
+    }
+    account(stored.source, WeightUse::Product, share);
+    return pack(stored, WeightUse::Product);
 }
 
-WeightPtr WeightLoader::optionalVector(const TensorName& name, int layer, int64_t columns)
+WeightPtr WeightLoader::vector(const TensorName& name, TensorIndex index, std::initializer_list<int64_t> shape,
+                               Transform transform)
 {
-    return has(name, layer) ? vector(name, layer, columns) : nullptr;
+    Stored stored = require(name, index, shape);
+    stored.source.columns *= stored.source.rows;
+    stored.source.rows = 1;
+    account(stored.source, WeightUse::Vector, 1);
+    if (m_device && transform != Transform::None)
+        stored.source = transformed(stored.source, transform);
+    return pack(stored, WeightUse::Vector);
 }
 
-WeightPtr WeightLoader::load(const TensorName& name, int layer, int64_t rows, int64_t columns, WeightUse use)
+WeightPtr WeightLoader::optionalVector(const TensorName& name, TensorIndex index, std::initializer_list<int64_t> shape)
 {
-    const std::optional<CheckpointTensor> tensor = m_checkpoint.find(name, layer);
-    const std::string what = m_checkpoint.path().string() + ": tensor \"" + m_checkpoint.spell(name, layer) + "\"";
-    if (!tensor)
-        throw Error(ErrorKind::BadFile, what + " is missing");
-    const std::vector<int64_t> expected =
-        use == WeightUse::Vector ? std::vector<int64_t>{columns} : std::vector<int64_t>{rows, columns};
-    if (tensor->shape != expected)
-        throw Error(ErrorKind::BadFile,
-                    what + " has the shape " + shapeText(tensor->shape) + ", the configuration wants "
-                        + shapeText(expected));
-    if (!tensor->type)
-        throw Error(ErrorKind::Unsupported,
-                    what + " is of " + tensor->typeName
-                        + ", which is not supported; choose a file in another quantization");
-    return place(m_checkpoint.weight(*tensor), use, what);
+    return has(name, index) ? vector(name, index, shape) : nullptr;
 }
 
 WeightPtr WeightLoader::computed(std::vector<float> values)
 {
     const auto owner = std::make_shared<const std::vector<float>>(std::move(values));
-    return pack({kernels::Type::F32, 1, int64_t(owner->size()), owner->data(), owner}, WeightUse::Vector,
-                "rotary frequencies");
+    return pack({"rotary frequencies", {kernels::Type::F32, 1, int64_t(owner->size()), owner->data(), owner}, false},
+                WeightUse::Vector);
 }
 
-WeightPtr WeightLoader::place(const kernels::WeightSource& source, WeightUse use, const std::string& what)
+WeightLoader::Stored WeightLoader::require(const TensorName& name, TensorIndex index,
+                                           std::initializer_list<int64_t> shape) const
 {
-    const size_t fileBytes = size_t(source.rows) * kernels::rowBytes(source.type, source.columns);
-    m_account.fileBytes += fileBytes;
-    m_account.bytesPerToken += use == WeightUse::Embedding ? kernels::rowBytes(source.type, source.columns) : fileBytes;
+    const std::optional<CheckpointTensor> tensor = m_checkpoint.find(name, index);
+    Stored stored;
+    stored.what = m_checkpoint.path().string() + ": tensor \"" + m_checkpoint.spell(name, index) + "\"";
+    if (!tensor)
+        throw Error(ErrorKind::BadFile, stored.what + " is missing");
+    const bool fits = withoutOnes(tensor->shape) == withoutOnes(shape)
+        && (shape.size() == 1 || (!tensor->shape.empty() && tensor->shape.back() == *(shape.end() - 1)));
+    if (!fits)
+        throw Error(ErrorKind::BadFile,
+                    stored.what + " has the shape " + shapeText(tensor->shape) + ", the configuration wants "
+                        + shapeText(shape));
+    if (!tensor->type)
+        throw Error(ErrorKind::Unsupported,
+                    stored.what + " is of " + tensor->typeName
+                        + ", which is not supported; choose a file in another quantization");
+    stored.source = m_checkpoint.weight(*tensor);
+    return stored;
+}
+
+void WeightLoader::account(const WeightSource& source, WeightUse use, double share)
+{
+    const size_t bytes = bytesOf(source);
+    m_account.fileBytes += bytes;
+    m_account.bytesPerToken += use == WeightUse::Embedding ? kernels::rowBytes(source.type, source.columns)
+                                                           : size_t(std::llround(double(bytes) * share));
     m_account.parameters += source.rows * source.columns;
     if (use != WeightUse::Vector)
-        m_account.bytesByType[std::string(kernels::traits(source.type).name)] += fileBytes;
-    WeightPtr weight = pack(source, use, what);
-    if (m_progress)
-        m_progress(m_account.fileBytes);
-    return weight;
+        m_account.bytesByType[std::string(kernels::traits(source.type).name)] += bytes;
 }
 
-WeightPtr WeightLoader::pack(const kernels::WeightSource& source, WeightUse use, const std::string& what)
+WeightPtr WeightLoader::pack(const Stored& stored, WeightUse use)
 {
+    const WeightSource& source = stored.source;
     if (m_planningDevice) {
         const size_t resident = m_planningDevice->weightBytes(source.type, source.rows, source.columns, use);
         m_account.residentBytes += resident;
         if (resident == 0)
-            m_account.mappedBytes += size_t(source.rows) * kernels::rowBytes(source.type, source.columns);
+            (stored.inFile ? m_account.mappedBytes : m_account.residentBytes) += bytesOf(source);
     }
     if (!m_device)
         return nullptr;
     try {
-        return m_device->loadWeight(source, use);
+        WeightPtr weight = m_device->loadWeight(source, use);
+        if (m_progress)
+            m_progress(m_account.fileBytes);
+        return weight;
     } catch (const kernels::OutOfMemory& failure) {
         throw Error(ErrorKind::OutOfMemory,
-                    what + " does not fit: " + std::to_string(failure.neededBytes >> 20) + " MiB needed, "
+                    stored.what + " does not fit: " + std::to_string(failure.neededBytes >> 20) + " MiB needed, "
                         + std::to_string(failure.freeBytes >> 20) + " MiB free");
     }
 }
