@@ -12,8 +12,8 @@ struct CodeTraits {
     bool minimums; ///< value = scale · code + minimum
     bool superBlocks; ///< scales are bytes times a float16 per 256 columns
     bool halfScales; ///< a scale per sixteen columns
-    int quantBytes; ///< per row and block of 32 columns, in the tile's first part
-    int scaleBytes; ///< per row and (super-)block, in the tile's second part
+    int quantBytes; ///< per row and block of 32 columns, in the tile
+    int scaleBytes; ///< per row and (super-)block, in the tile
     int tableBits = 0; ///< codes are looked up in a table of numbers of this many bits; 0: they are the numbers
     bool exponents = false; ///< the scale is a power of two, stored as its exponent
 

@@ -51,6 +51,7 @@ std::byte* bytesOf(const Tensor& tensor)
 CpuDevice::CpuDevice(int threads, const CpuPath& path)
     : m_path(path)
     , m_pool(threads)
+    , m_spanTasks(threads > 1 ? size_t(4 * threads) : 0)
     , m_scratch(size_t(threads))
 {
     m_info.name = processorName();
@@ -90,9 +91,15 @@ std::unique_ptr<Batch> CpuDevice::createBatch(const BatchLimits& limits)
     return std::make_unique<CpuBatch>(limits);
 }
 
+/// Partial results of attention that workers may share: one row of the longest sequence.
+int64_t CpuDevice::attentionPartials(const WorkspaceLimits& limits)
+{
+    return limits.heads * ((int64_t(limits.contextTokens) + AttentionTask::span - 1) / AttentionTask::span);
+}
+
 /// Fills in the pointers to `memory`; returns the bytes that they need, also of null.
 size_t CpuDevice::arrangeWorkspace(const WorkspaceLimits& limits, std::byte* memory, Activations& activations,
-                                   ExpertScratch& experts, std::vector<Scratch>& workers) const
+                                   ExpertScratch& experts, float*& partials, std::vector<Scratch>& workers) const
 {
     Pieces pieces{memory};
     const int64_t blocks = (limits.columns + 31) / 32;
@@ -110,6 +117,7 @@ size_t CpuDevice::arrangeWorkspace(const WorkspaceLimits& limits, std::byte* mem
         pieces.take(experts.places, pairs);
         pieces.take(experts.begins, limits.experts + 1);
     }
+    pieces.take(partials, attentionPartials(limits) * attentionPartial(limits.headDim));
     for (Scratch& scratch : workers) {
         takeActivations(scratch.single, 1);
         pieces.take(scratch.row, limits.columns);
@@ -134,15 +142,16 @@ size_t CpuDevice::workspaceBytes(const WorkspaceLimits& limits) const
 {
     Activations activations;
     ExpertScratch experts;
+    float* partials = nullptr;
     std::vector<Scratch> workers(m_scratch.size());
-    return arrangeWorkspace(limits, nullptr, activations, experts, workers);
+    return arrangeWorkspace(limits, nullptr, activations, experts, partials, workers);
 }
 
 void CpuDevice::reserveWorkspace(const WorkspaceLimits& limits)
 {
     m_workspace = HostMemory(workspaceBytes(limits));
     m_limits = limits;
-    arrangeWorkspace(limits, m_workspace.data(), m_activations, m_experts, m_scratch);
+    arrangeWorkspace(limits, m_workspace.data(), m_activations, m_experts, m_attentionPartials, m_scratch);
 }
 
 void CpuDevice::upload(const Tensor& destination, const void* source)

@@ -87,6 +87,14 @@ private:
         int first;
         int rows;
     };
+    /// A task of attention whose spans are shared between workers.
+    struct SpanTask {
+        AttentionTask task;
+        int firstUnit; ///< spans of the tasks before it
+        float* partials; ///< [vectors][spans]: what is merged lies side by side
+
+        int spans() const { return task.endSpan() - task.firstSpan(); }
+    };
     /// One worker's part of the workspace.
     struct Scratch {
         float* row = nullptr;
@@ -104,6 +112,10 @@ private:
     template <class Consume>
     void forTiles(const LinearInput& input, bool quantized, bool dense, int64_t tiles, int64_t tileBytes,
                   const Consume& consume);
+    void storeTile(const LinearOutput& output, const float* sums, int64_t tile, int64_t firstRow, int rows) const;
+    static int64_t attentionPartials(const WorkspaceLimits& limits);
+    template <class MakeTask>
+    bool attendInSpans(Type type, int tasks, const MakeTask& makeTask);
 
     struct DeltaHeads;
     ExpertGroup groupAt(int expert, int place) const;
@@ -114,7 +126,7 @@ private:
     template <class Consume>
     void forExpertTiles(int experts, int64_t tiles, size_t tileBytes, int64_t rowBytes, const Consume& consume);
     size_t arrangeWorkspace(const WorkspaceLimits& limits, std::byte* memory, Activations& activations,
-                            ExpertScratch& experts, std::vector<Scratch>& workers) const;
+                            ExpertScratch& experts, float*& partials, std::vector<Scratch>& workers) const;
 
     const CpuPath& m_path;
     ThreadPool m_pool;
@@ -124,6 +136,8 @@ private:
     WorkspaceLimits m_limits;
     Activations m_activations;
     ExpertScratch m_experts;
+    float* m_attentionPartials = nullptr; ///< attentionPartials() of them
+    std::vector<SpanTask> m_spanTasks; ///< room for as many as are too few to keep all workers busy
     std::vector<Scratch> m_scratch; ///< per worker
     uint64_t m_operation = 0;
 };

@@ -6,10 +6,29 @@
 
 namespace cortex::kernels {
 
+/// Head dimensions are padded to this many elements wherever the kernels walk them in whole vectors.
+constexpr int headPadding = 16;
+
+constexpr int64_t paddedHead(int64_t headDim)
+{
+    return (headDim + headPadding - 1) / headPadding * headPadding;
+}
+
+/// A softmax that has seen some of a vector's positions: the values' sums [paddedHead(headDim)], weighed by
+/// exp(score − largest), then `largest` and the sum of the weights.
+constexpr int64_t attentionPartial(int64_t headDim)
+{
+    return paddedHead(headDim) + headPadding;
+}
+
 /// Attention of up to `maxVectors` query vectors that share one KV head of one sequence.
+///
+/// Positions are taken in spans, counted from position 0, whose partial results are merged in order: always, so that
+/// other workers may compute some of them without touching a bit.
 struct AttentionTask {
     static constexpr int maxVectors = 32;
-    static constexpr int chunk = 64; ///< positions per step of the online softmax, always counted from position 0
+    static constexpr int chunk = 64; ///< positions per step of the online softmax
+    static constexpr int span = 256;
 
     const std::byte* cache = nullptr; ///< this layer and KV head, block 0 (see CpuKvPool for the arrangement)
     size_t blockStride = 0; ///< bytes from one block to the next
@@ -28,20 +47,16 @@ struct AttentionTask {
     int positions[maxVectors]; ///< ascending
 
     float* scratch = nullptr; ///< attentionScratch(headDim) floats
+
+    /// The span that is seen first.
+    int firstSpan() const { return window > 0 && positions[0] >= window ? (positions[0] - window + 1) / span : 0; }
+    int endSpan() const { return positions[vectors - 1] / span + 1; }
 };
-
-/// Head dimensions are padded to this many elements wherever the kernels walk them in whole vectors.
-constexpr int headPadding = 16;
-
-constexpr int64_t paddedHead(int64_t headDim)
-{
-    return (headDim + headPadding - 1) / headPadding * headPadding;
-}
 
 constexpr int64_t attentionScratch(int64_t headDim)
 {
-    // Queries and sums per vector, scores per vector and position.
-    return AttentionTask::maxVectors * (2 * paddedHead(headDim) + AttentionTask::chunk);
+    // Queries, sums of a span and of all spans per vector, scores per vector and position.
+    return AttentionTask::maxVectors * (paddedHead(headDim) + 2 * attentionPartial(headDim) + AttentionTask::chunk);
 }
 
 /// out [rows, channels] = silu(Σ_i taps[i] ⊙ inputs[row + i]): a causal depthwise convolution over `width` inputs.
@@ -106,8 +121,22 @@ struct CpuPath {
     void (*add)(float* x, const float* y, int64_t count);
     /// out = activation(gate) · up. out may be either.
     void (*gate)(Activation activation, float* out, const float* gate, const float* up, int64_t count);
-    /// Runs a task against a cache of this type.
+    /// x ← x rotated: the first 2 · pairs elements, by angles whose cosines and sines are given.
+    void (*rotate)(float* x, const float* cosines, const float* sines, int64_t pairs, RopePairing pairing);
+    /// out = x in another type: F16, BF16 or F32.
+    void (*convert)(Type type, void* out, const float* x, int64_t count);
+    /// out [rows, columns] (=, or += when `accumulate`) sums [rows, tileRows] + bias; columns ≤ tileRows, bias may be
+    /// null.
+    void (*store)(float* out, int64_t stride, const float* sums, int rows, int columns, const float* bias,
+                  bool accumulate);
+
+    /// Runs a task against a cache of this type, to its outs.
     void (*attend)(Type cacheType, const AttentionTask& task);
+    /// Runs one span of a task; partials [vectors], `stride` floats apart, are of that span alone.
+    void (*attendSpan)(Type cacheType, const AttentionTask& task, int span, float* partials, int64_t stride);
+    /// out = the attention that `spans` partial results, `stride` floats apart, make in order;
+    /// `scratch` holds attentionPartial(headDim) floats.
+    void (*mergeSpans)(float* out, const float* partials, int spans, int64_t stride, int64_t headDim, float* scratch);
 
     /// x ⊙= σ(gate).
     void (*gateSigmoid)(float* x, const float* gate, int64_t count);

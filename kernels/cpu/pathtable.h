@@ -77,9 +77,27 @@ CpuPath::Product findProduct(Type type, int log2Rows)
 template <class V>
 constexpr CpuPath pathOf(std::string_view name)
 {
-    return {name,       V::lanes,    V::largestGroup, findProduct<V>, quantizeRow<V>, normalizeRow<V>,
-            addRows<V>, gateRows<V>, attendAny<V>, gateSigmoidRows<V>,
-            softmaxRow<V>, dotProduct<V>, convolveRows<V>, runDelta<V>};
+    return {
+        name,
+        V::lanes,
+        V::largestGroup,
+        findProduct<V>,
+        quantizeRow<V>,
+        normalizeRow<V>,
+        addRows<V>,
+        gateRows<V>,
+        rotateHead<V>,
+        convertRow<V>,
+        storeSums<V>,
+        attendAny<V>,
+        attendSpanAny<V>,
+        mergeSpans<V>,
+        gateSigmoidRows<V>,
+        softmaxRow<V>,
+        dotProduct<V>,
+        convolveRows<V>,
+        runDelta<V>,
+    };
 }
 
 } // namespace

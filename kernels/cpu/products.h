@@ -137,7 +137,7 @@ typename V::I dot16(const typename V::B* w, const int8_t* a, typename V::I start
     }
 }
 
-/// Walks the scales of a tile, block by block.
+/// The scales of a (super-)block.
 template <class V, Type type>
 class Scales {
 public:
@@ -145,52 +145,49 @@ public:
     using F = typename V::F;
 
     explicit Scales(const uint8_t* source)
-        : m_source(source)
-    {
-    }
-
-    F scale, secondScale, minimum, secondMinimum;
-
-    void next(int64_t block)
+        : m_parts(source)
     {
         constexpr int rows = V::lanes;
-        if constexpr (!code.superBlocks) {
-            if constexpr (code.exponents)
-                scale = V::fromExponent8(m_source);
-            else
-                scale = half(0);
-            if constexpr (code.minimums)
-                minimum = half(2 * rows);
-            m_source += code.scaleBytes * rows;
-        } else {
-            if (block % 8 == 0) {
-                m_scale = half(0);
-                if constexpr (code.minimums) // stands for scale · code − minimum
-                    m_minimum = V::sub(V::set(0), half(2 * rows));
-                m_source += (code.minimums ? 4 : 2) * rows;
-            }
-            if constexpr (code.halfScales && code.minimums) {
-                scale = V::mul(m_scale, V::fromLowNibble8(m_source));
-                secondScale = V::mul(m_scale, V::fromLowNibble8(m_source + rows));
-                minimum = V::mul(m_minimum, V::fromHighNibble8(m_source));
-                secondMinimum = V::mul(m_minimum, V::fromHighNibble8(m_source + rows));
-            } else if constexpr (code.halfScales) {
-                scale = V::mul(m_scale, V::fromSigned8(m_source));
-                secondScale = V::mul(m_scale, V::fromSigned8(m_source + rows));
-            } else if constexpr (code.minimums) {
-                scale = V::mul(m_scale, V::fromUnsigned8(m_source));
-                minimum = V::mul(m_minimum, V::fromUnsigned8(m_source + rows));
-            } else {
-                scale = V::mul(m_scale, V::fromSigned8(m_source));
-            }
-            m_source += (code.halfScales || code.minimums ? 2 : 1) * rows;
+        if constexpr (code.exponents)
+            scale = V::fromExponent8(source);
+        else
+            scale = half(source);
+        if constexpr (code.minimums)
+            minimum = half(source + 2 * rows);
+        if constexpr (code.superBlocks) {
+            m_scale = scale;
+            if constexpr (code.minimums) // stands for scale · code − minimum
+                m_minimum = V::sub(V::set(0), minimum);
+            m_parts += (code.minimums ? 4 : 2) * rows;
         }
     }
 
-private:
-    F half(int offset) const { return V::fromHalf(reinterpret_cast<const uint16_t*>(m_source + offset)); }
+    F scale, secondScale, minimum, secondMinimum; ///< of the block, or of a super-block's part
 
-    const uint8_t* m_source;
+    void nextPart()
+    {
+        constexpr int rows = V::lanes;
+        if constexpr (code.halfScales && code.minimums) {
+            scale = V::mul(m_scale, V::fromLowNibble8(m_parts));
+            secondScale = V::mul(m_scale, V::fromLowNibble8(m_parts + rows));
+            minimum = V::mul(m_minimum, V::fromHighNibble8(m_parts));
+            secondMinimum = V::mul(m_minimum, V::fromHighNibble8(m_parts + rows));
+        } else if constexpr (code.halfScales) {
+            scale = V::mul(m_scale, V::fromSigned8(m_parts));
+            secondScale = V::mul(m_scale, V::fromSigned8(m_parts + rows));
+        } else if constexpr (code.minimums) {
+            scale = V::mul(m_scale, V::fromUnsigned8(m_parts));
+            minimum = V::mul(m_minimum, V::fromUnsigned8(m_parts + rows));
+        } else {
+            scale = V::mul(m_scale, V::fromSigned8(m_parts));
+        }
+        m_parts += (code.halfScales || code.minimums ? 2 : 1) * rows;
+    }
+
+private:
+    static F half(const uint8_t* source) { return V::fromHalf(reinterpret_cast<const uint16_t*>(source)); }
+
+    const uint8_t* m_parts;
     F m_scale, m_minimum;
 };
 
@@ -206,47 +203,54 @@ typename V::I zeroPoint(int32_t negatedSum)
         return V::setInt(negatedSum * (1 << shift));
 }
 
-/// With few rows a product waits for memory: codes are asked for this many bytes ahead, in the next tile at the end.
-constexpr int prefetchDistance = 2048;
+/// total + the product of 32 columns.
+template <class V, Type type>
+typename V::F addBlock(typename V::F total, const Codes<V, type>& codes, const Scales<V, type>& scales,
+                       const ActivationBlock& a)
+{
+    constexpr CodeTraits code = codeTraits(type);
+    constexpr int bits = code.productBits();
+    const auto first = dot16<V, bits>(codes.w, a.codes, zeroPoint<V, type>(a.negatedSums[0]));
+    const auto second = dot16<V, bits>(codes.w + 4, a.codes + 16, zeroPoint<V, type>(a.negatedSums[1]));
+    typename V::F product;
+    if constexpr (code.halfScales)
+        product = V::fma(V::toFloat(second), scales.secondScale, V::mul(V::toFloat(first), scales.scale));
+    else
+        product = V::mul(V::toFloat(V::addInt(first, second)), scales.scale);
+    if constexpr (code.halfScales && code.minimums) {
+        // Minimums and sums are both negated, but the minimums' part is to be taken away.
+        product = V::fma(V::toFloat(V::setInt(-a.negatedSums[0])), scales.minimum, product);
+        product = V::fma(V::toFloat(V::setInt(-a.negatedSums[1])), scales.secondMinimum, product);
+    }
+    total = V::fma(product, V::set(a.scale), total);
+    if constexpr (code.minimums && !code.halfScales)
+        total = V::fma(scales.minimum, V::set(a.scaledSum), total);
+    return total;
+}
 
 template <class V, Type type, int rows>
 void quantizedProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
 {
     constexpr CodeTraits code = codeTraits(type);
+    constexpr int parts = code.superBlocks ? 8 : 1;
     using F = typename V::F;
-    const int64_t blocks = columns / 32;
-    const auto* quants = reinterpret_cast<const uint8_t*>(tile);
-    Scales<V, type> scales(quants + blocks * code.quantBytes * V::lanes);
+    const auto* packed = reinterpret_cast<const uint8_t*>(tile);
     const auto* a = static_cast<const ActivationBlock*>(activations);
     F total[rows];
     CORTEX_UNROLL
     for (int t = 0; t < rows; ++t)
         total[t] = V::set(0);
-    for (int64_t block = 0; block < blocks; ++block) {
-        if constexpr (rows <= 2)
-            for (int line = 0; line < code.quantBytes * V::lanes; line += 64)
-                __builtin_prefetch(quants + prefetchDistance + line);
-        const Codes<V, type> codes(quants);
-        quants += code.quantBytes * V::lanes;
-        scales.next(block);
-        CORTEX_UNROLL
-        for (int t = 0; t < rows; ++t, ++a) {
-            constexpr int bits = code.productBits();
-            const auto first = dot16<V, bits>(codes.w, a->codes, zeroPoint<V, type>(a->negatedSums[0]));
-            const auto second = dot16<V, bits>(codes.w + 4, a->codes + 16, zeroPoint<V, type>(a->negatedSums[1]));
-            F product;
-            if constexpr (code.halfScales)
-                product = V::fma(V::toFloat(second), scales.secondScale, V::mul(V::toFloat(first), scales.scale));
-            else
-                product = V::mul(V::toFloat(V::addInt(first, second)), scales.scale);
-            if constexpr (code.halfScales && code.minimums) {
-                // Minimums and sums are both negated, but the minimums' part is to be taken away.
-                product = V::fma(V::toFloat(V::setInt(-a->negatedSums[0])), scales.minimum, product);
-                product = V::fma(V::toFloat(V::setInt(-a->negatedSums[1])), scales.secondMinimum, product);
-            }
-            total[t] = V::fma(product, V::set(a->scale), total[t]);
-            if constexpr (code.minimums && !code.halfScales)
-                total[t] = V::fma(scales.minimum, V::set(a->scaledSum), total[t]);
+    for (int64_t column = 0; column < columns; column += 32 * parts) {
+        Scales<V, type> scales(packed);
+        packed += code.scaleBytes * V::lanes;
+        for (int part = 0; part < parts; ++part) {
+            const Codes<V, type> codes(packed);
+            packed += code.quantBytes * V::lanes;
+            if constexpr (parts > 1)
+                scales.nextPart();
+            CORTEX_UNROLL
+            for (int t = 0; t < rows; ++t, ++a)
+                total[t] = addBlock<V, type>(total[t], codes, scales, *a);
         }
     }
     CORTEX_UNROLL

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include "kernels/types.h"
+
 #include <cstdint>
 #include <cstring>
 
@@ -80,6 +82,11 @@ struct VectorPortable {
         const U special = U(magnitude >= U(set(0)) + 0x0f800000u) & 0x7f800000u;
         const U scaled = U(F(magnitude) * set(0x1p112f));
         return F(scaled | special | (bits & 0x8000u) << 16);
+    }
+    static void storeHalf(uint16_t* p, F v)
+    {
+        for (int i = 0; i < lanes; ++i)
+            p[i] = floatToHalf(v[i]);
     }
     static F fromBfloat(const uint16_t* p)
     {
