@@ -59,6 +59,11 @@ CompletionFormat::CompletionFormat(Kind kind, const QString& model)
 {
 }
 
+QString CompletionFormat::promptParam() const
+{
+    return m_kind == Kind::Chat ? QStringLiteral("messages") : QStringLiteral("prompt");
+}
+
 QJsonObject CompletionFormat::envelope(bool chunk) const
 {
     const QString object = m_kind == Kind::Text ? QStringLiteral("text_completion")

@@ -18,6 +18,8 @@ public:
     CompletionFormat(Kind kind, const QString& model);
 
     const QString& id() const { return m_id; }
+    /// The parameter of the request that holds the prompt.
+    QString promptParam() const;
     QByteArray opening() const;
     QByteArray text(const std::string& text) const;
     QByteArray closing(const engine::SequenceResult& result) const;

@@ -5,7 +5,6 @@
 #include "neuron/daemon/apierror.h"
 
 #include <QJsonDocument>
-#include <QPointer>
 
 namespace cortex::neuron {
 
@@ -26,7 +25,11 @@ Generation::Generation(ModelLease lease, std::shared_ptr<ResponseStream> respons
     connect(&m_keepAlive, &QTimer::timeout, this, [this] { m_response->write(sseComment("waiting")); });
 }
 
-Generation::~Generation() = default;
+Generation::~Generation()
+{
+    if (m_relay)
+        m_relay->detach();
+}
 
 void Generation::start(std::vector<int32_t> prompt, TaskQueue& queue)
 {
@@ -36,16 +39,12 @@ void Generation::start(std::vector<int32_t> prompt, TaskQueue& queue)
     request.sampling = m_options.sampling;
     request.stop = m_options.stop;
     request.ignoreEos = m_options.ignoreEos;
-    const auto relay =
-        std::make_shared<TokenRelay>(queue, [self = QPointer<Generation>(this)](const TokenBatch& batch) {
-            if (self)
-                self->deliver(batch);
-        });
+    m_relay = std::make_shared<TokenRelay>(queue, static_cast<TokenReceiver&>(*this));
     m_clock.start();
     try {
-        m_sequence = m_lease->engine().submit(std::move(request), relay);
+        m_sequence = m_lease->engine().submit(std::move(request), m_relay);
     } catch (const engine::Error& error) {
-        throw ApiError::fromEngine(error);
+        throw ApiError::fromEngine(error, m_format.promptParam());
     }
     m_submitted = true;
     if (!m_options.stream)

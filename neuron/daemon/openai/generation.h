@@ -14,7 +14,7 @@ namespace cortex::neuron {
 
 /// One sequence being generated for one client, from submission to the last byte. A client that goes away, or a lease
 /// that is revoked, cancels the sequence at once. Main thread.
-class Generation : public QObject {
+class Generation : public QObject, private TokenReceiver {
     Q_OBJECT
 public:
     Generation(ModelLease lease, std::shared_ptr<ResponseStream> response, CompletionFormat format,
@@ -32,7 +32,7 @@ Q_SIGNALS:
     void finished(const cortex::engine::SequenceResult& result); ///< once, last; delete it then
 
 private:
-    void deliver(const TokenBatch& batch);
+    void deliver(const TokenBatch& batch) override;
     void stream(const TokenBatch& batch);
     void finish(const engine::SequenceResult& result);
     void fail(const QString& code, const QString& message);
@@ -42,6 +42,7 @@ private:
     std::shared_ptr<ResponseStream> m_response;
     CompletionFormat m_format;
     GenerationOptions m_options;
+    std::shared_ptr<TokenRelay> m_relay;
     engine::SequenceId m_sequence = 0;
     bool m_submitted = false;
     std::string m_text; ///< of an answer that is not streamed

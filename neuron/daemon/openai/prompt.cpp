@@ -59,7 +59,7 @@ std::vector<int32_t> conversationTokens(const engine::Engine& engine, const Conv
         const std::string text = chatTemplate->render(templateContext(tokenizer, conversation), localNow());
         return tokenizer.encode(text, {.addBos = false, .parseSpecial = true});
     } catch (const engine::Error& error) {
-        throw ApiError::fromEngine(error);
+        throw ApiError::fromEngine(error, QStringLiteral("messages"));
     }
 }
 

@@ -250,8 +250,13 @@ void InferenceTest::contextExceeded()
 {
     DaemonFixture fixture(Good);
     QVERIFY(fixture.load(QStringLiteral("good")));
-    const QByteArray body = R"({"model": "good", "prompt": ")" + QByteArray(2000, 'x') + "\"}";
-    const HttpAnswer answer = fixture.post(TextRoute, body);
+    const QByteArray text(2000, 'x');
+    const HttpAnswer chat =
+        fixture.post(ChatRoute, R"({"model": "good", "messages": [{"role": "user", "content": ")" + text + "\"}]}");
+    QCOMPARE(chat.status, 400);
+    QCOMPARE(chat.error().value(QLatin1String("param")).toString(), QStringLiteral("messages"));
+    const HttpAnswer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": ")" + text + "\"}");
+    QCOMPARE(answer.error().value(QLatin1String("param")).toString(), QStringLiteral("prompt"));
     QCOMPARE(answer.status, 400);
     QCOMPARE(answer.error().value(QLatin1String("code")).toString(), QStringLiteral("context_length_exceeded"));
     QVERIFY(answer.error()
