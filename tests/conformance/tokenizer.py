@@ -19,6 +19,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+import urllib.error
 import urllib.request
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -114,15 +115,20 @@ class HuggingFace:
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
-        self.added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+        added = tokenizer.get_added_tokens_decoder()
+        self.added = [token.content for token in added.values()]
+        self.respelled = {i for i, token in added.items() if tokenizer.id_to_token(i) != token.content}
         self.size = tokenizer.get_vocab_size()
-        vocabulary = tokenizer.get_vocab()
-        self.bytes = [vocabulary[byte_entry(i)] for i in range(256)] if byte_entry(0) in vocabulary else []
+        falls_back = '"ByteFallback"' in tokenizer.to_str()
+        self.bytes = [tokenizer.token_to_id(byte_entry(i)) for i in range(256)] if falls_back else []
 
     def encode(self, text):
         return self.tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, row):
+        # It spells normalized tokens as they are looked for, "\u2581<s>"; we, as a template needs them.
+        if self.respelled.intersection(row):
+            return None
         text = self.tokenizer.decode(row, skip_special_tokens=False)
         # Of bytes that are not all UTF-8 it makes one U+FFFD each; we keep the characters among them.
         return None if self.bytes and "\ufffd" in text else text
@@ -170,15 +176,15 @@ def model_proto(tokens, scores, types, prefix):
     def block(field, data):
         return varint(field << 3 | 2) + varint(len(data)) + data
 
-    proto = b""
+    parts = []
     for token, score, kind in zip(tokens, scores, types):
         spelled = token.replace(" ", "\u2581") if kind == 4 else token
-        proto += block(1, block(1, spelled.encode()) + b"\x15" + struct.pack("<f", score) + number(3, kind))
+        parts.append(block(1, block(1, spelled.encode()) + b"\x15" + struct.pack("<f", score) + number(3, kind)))
     if 2 not in types:  # it insists on an unknown piece
-        proto += block(1, block(1, b"<no-such-piece>") + b"\x15" + struct.pack("<f", 0) + number(3, 2))
-    proto += block(2, number(3, 2) + number(35, 1))  # model_type = BPE, byte_fallback
-    proto += block(3, block(1, b"identity") + number(3, int(prefix)) + number(4, 0) + number(5, 1))
-    return proto
+        parts.append(block(1, block(1, b"<no-such-piece>") + b"\x15" + struct.pack("<f", 0) + number(3, 2)))
+    parts.append(block(2, number(3, 2) + number(35, 1)))  # model_type = BPE, byte_fallback
+    parts.append(block(3, block(1, b"identity") + number(3, int(prefix)) + number(4, 0) + number(5, 1)))
+    return b"".join(parts)
 
 
 class LlamaCpp:
@@ -203,7 +209,10 @@ class LlamaCpp:
         return self.ask("/tokenize", {"content": text, "add_special": False, "parse_special": True})["tokens"]
 
     def decode(self, row):
-        return None  # it answers only with whole UTF-8
+        try:
+            return self.ask("/detokenize", {"tokens": row})["content"]
+        except urllib.error.HTTPError:
+            return None  # it answers only with whole UTF-8
 
 
 def byte_entry(byte):

@@ -26,9 +26,15 @@ struct Sibling {
 
     explicit operator bool() const { return !json.is_null(); }
 
+    /// Of the object, or of the language model's part of a composite model's.
     std::optional<JsonView> member(std::string_view key) const
     {
-        return *this ? JsonView(json, path).member(key) : std::nullopt;
+        if (!*this)
+            return std::nullopt;
+        const JsonView root(json, path);
+        const auto text = root.member("text_config");
+        const auto value = root.member(key);
+        return !value && text && text->isObject() ? text->member(key) : value;
     }
 };
 

@@ -194,6 +194,12 @@ TEST_CASE("the files beside tokenizer.json tell bos, eos and stop tokens")
         CHECK_FALSE(tokenizer->wantsBos());
         CHECK(tokenizer->encode("a", {.addBos = true}).front() == bos);
     }
+    folder.write("config.json", json{{"text_config", {{"bos_token_id", bos}, {"eos_token_id", custom}}}}.dump());
+    {
+        const auto tokenizer = tokenizerFromJson(path);
+        CHECK(tokenizer->bos() == bos);
+        CHECK(tokenizer->eos() == custom);
+    }
     folder.write("generation_config.json", json{{"eos_token_id", {turn, custom}}}.dump());
     folder.write("tokenizer_config.json",
                  json{{"bos_token", {{"content", "<s>"}}}, {"eos_token", "<|end|>"}, {"add_bos_token", true}}.dump());
