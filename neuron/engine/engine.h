@@ -30,6 +30,7 @@ struct LoadOptions {
     /// "q8_0", "q6_k", "q4_k", …: dense matrices are rounded to this type while they are loaded (see typeAtLoad); empty:
     /// as the file has them
     std::string quant;
+    kernels::Type cacheType = kernels::Type::F16; ///< of keys and values: F16, BF16 or F32
     std::string instructions; ///< forces a kernel path, for tests
     bool text = true; ///< read tokenizer and chat template; without them ids go in and come out
 };

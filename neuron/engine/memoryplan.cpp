@@ -21,31 +21,28 @@ int blocksFor(int64_t tokens)
 /// Sizes of one model on one device, as functions of the two things to be chosen: context and cache blocks.
 struct Sizes {
     const kernels::Device& device;
-    const ModelGraph& graph;
+    const ModelShape& shape;
     size_t weightBytes;
+    size_t activationBytes;
     StepLimits step;
+    kernels::Type cacheType;
     int sequences;
     size_t budget;
 
     kernels::WorkspaceLimits workspaceLimits(int context) const
     {
-        const ModelShape& shape = graph.shape();
         return {step.rows, shape.widestInput, shape.heads,   shape.headDim,
                 context,   stateLayout(),     shape.experts, shape.expertsPerRow};
     }
     kernels::KvLayout cacheLayout(int blocks) const
     {
-        const ModelShape& shape = graph.shape();
-        return {shape.attentionLayers, blocks, BlockTokens, shape.kvHeads, shape.headDim, kernels::Type::F16};
+        return {shape.attentionLayers, blocks, BlockTokens, shape.kvHeads, shape.headDim, cacheType};
     }
-    size_t workspace(int context) const
-    {
-        return device.workspaceBytes(workspaceLimits(context)) + graph.activationBytes(step);
-    }
+    size_t workspace(int context) const { return device.workspaceBytes(workspaceLimits(context)) + activationBytes; }
     size_t cache(int blocks) const { return device.kvPoolBytes(cacheLayout(blocks)); }
     kernels::StateLayout stateLayout() const
     {
-        kernels::StateLayout layout = graph.shape().state;
+        kernels::StateLayout layout = shape.state;
         layout.slots = sequences;
         return layout;
     }
@@ -82,7 +79,7 @@ struct Sizes {
 
 } // namespace
 
-MemoryLayout planMemory(const kernels::Device& device, const ModelGraph& graph, const WeightAccount& weights,
+MemoryLayout planMemory(const kernels::Device& device, ModelGraph& graph, const WeightAccount& weights,
                         const LoadOptions& options)
 {
     const ModelShape& shape = graph.shape();
@@ -91,13 +88,22 @@ MemoryLayout planMemory(const kernels::Device& device, const ModelGraph& graph, 
                     "a context of " + std::to_string(options.contextTokens)
                         + " tokens was asked for, and the model was made for " + std::to_string(shape.contextLimit));
 
+    if (options.cacheType != kernels::Type::F16 && options.cacheType != kernels::Type::BF16
+        && options.cacheType != kernels::Type::F32)
+        throw Error(ErrorKind::BadRequest,
+                    "keys and values cannot be kept as " + std::string(kernels::traits(options.cacheType).name)
+                        + " (can be: f16, bf16, f32)");
+
     const int sequences = options.maxSequences > 0 ? options.maxSequences : DefaultSequences;
     const int rows = std::max(options.stepTokens > 0 ? options.stepTokens : DefaultStepTokens, sequences);
     const size_t freeBytes = device.freeBytes();
+    const StepLimits step{rows, std::max(sequences, std::min(rows, LeastOutputs))};
     const Sizes sizes{device,
-                      graph,
+                      shape,
                       weights.residentBytes,
-                      {rows, std::max(sequences, std::min(rows, LeastOutputs))},
+                      activationBytes(graph, step),
+                      step,
+                      options.cacheType,
                       sequences,
                       options.memoryBudget > 0 ? options.memoryBudget : freeBytes};
 

@@ -26,7 +26,9 @@ ModelRunner::ModelRunner(std::shared_ptr<const Checkpoint> checkpoint, std::uniq
     WeightLoader loader(*m_checkpoint, *m_device, progress, quant);
     m_graph->loadWeights(loader);
     m_device->reserveWorkspace(m_layout.workspace);
-    m_graph->allocate(*m_device, m_layout.step);
+    m_activations = m_device->allocate(activationBytes(*m_graph, m_layout.step));
+    ActivationLayout activations(m_activations.get());
+    m_graph->placeActivations(activations, m_layout.step);
     m_cache = m_device->createKvPool(m_layout.cache);
     if (m_layout.state.layers > 0)
         m_state = m_device->createStatePool(m_layout.state);
@@ -40,7 +42,7 @@ std::span<float> ModelRunner::run(const kernels::BatchPlan& plan)
     return forward(plan, {*m_cache, m_state.get()});
 }
 
-std::span<float> ModelRunner::forward(const kernels::BatchPlan& plan, SequenceMemory memory)
+std::span<float> ModelRunner::forward(const kernels::BatchPlan& plan, const SequenceMemory& memory)
 {
     m_batch->set(plan);
     const kernels::Tensor logits = m_graph->forward(*m_device, *m_batch, memory);

@@ -23,13 +23,14 @@ public:
                 const std::function<void(std::span<const float> rows, int firstRow)>& receive);
 
 private:
-    std::span<float> forward(const kernels::BatchPlan& plan, SequenceMemory memory);
+    std::span<float> forward(const kernels::BatchPlan& plan, const SequenceMemory& memory);
 
     std::shared_ptr<const Checkpoint> m_checkpoint;
     MemoryLayout m_layout;
     // Destroyed in reverse order: what the device holds goes before the device.
     std::unique_ptr<kernels::Device> m_device;
     std::unique_ptr<ModelGraph> m_graph;
+    std::unique_ptr<kernels::Buffer> m_activations;
     std::unique_ptr<kernels::KvPool> m_cache;
     std::unique_ptr<kernels::StatePool> m_state; ///< null where the model has no recurrent layers
     std::unique_ptr<kernels::Batch> m_batch;

@@ -15,6 +15,7 @@ struct LogitsOptions {
     std::string quant;
     int threads = 0;
     std::string instructions;
+    std::string cacheType = "f32";
 };
 
 int run(const LogitsOptions& options)
@@ -25,6 +26,7 @@ int run(const LogitsOptions& options)
     load.threads = options.threads;
     load.quant = options.quant;
     load.instructions = options.instructions;
+    load.cacheType = kernels::typeFromName(options.cacheType).value();
     load.maxSequences = 1;
     load.contextTokens = int(std::min<size_t>(std::max<size_t>(tokens.size(), 1), 1u << 26));
     load.text = false;
@@ -60,6 +62,10 @@ void addLogits(CLI::App& app, Commands& commands)
         ->check(CLI::NonNegativeNumber);
     command->add_option("--isa", options->instructions,
                         "Force an instruction path: portable, avx2, avx512, avx512-vnni");
+    command
+        ->add_option("--cache-type", options->cacheType,
+                     "Keys and values as f32 (nothing rounded), or as f16 or bf16, as generation keeps them")
+        ->check(CLI::IsMember({"f32", "f16", "bf16"}));
     commands[command] = [options] { return run(*options); };
 }
 

@@ -137,7 +137,6 @@ WeightLoader::WeightLoader(const Checkpoint& checkpoint, const kernels::Device* 
 WeightLoader::WeightLoader(const Checkpoint& checkpoint, kernels::Device& device, std::function<void(size_t)> progress,
                            std::optional<kernels::Type> quant)
     : m_checkpoint(checkpoint)
-    , m_planningDevice(&device)
     , m_device(&device)
     , m_progress(std::move(progress))
     , m_quant(quant)
@@ -269,20 +268,18 @@ void WeightLoader::account(const WeightSource& source, WeightUse use, double sha
 WeightPtr WeightLoader::pack(const Stored& stored, WeightUse use)
 {
     const WeightSource& source = stored.source;
-    if (m_planningDevice) {
-        const size_t resident = m_planningDevice->weightBytes(source.type, source.rows, source.columns, use);
-        m_account.residentBytes += resident;
-        if (resident == 0)
-            (stored.inFile ? m_account.mappedBytes : m_account.residentBytes) += bytesOf(source);
-    }
-    if (!m_device)
+    if (!m_device) {
+        if (m_planningDevice)
+            take(stored, m_planningDevice->weightBytes(source.type, source.rows, source.columns, use));
         return nullptr;
+    }
     try {
         std::atomic<bool> finite = true;
         WeightPtr weight = m_device->loadWeight(source.readRow ? watched(source, finite) : source, use);
         if (!finite)
             throw Error(ErrorKind::BadFile,
                         stored.what + " holds infinities or NaN; the model is damaged, fetch it again");
+        take(stored, weight->residentBytes());
         if (m_progress)
             m_progress(m_account.fileBytes);
         return weight;
@@ -291,6 +288,15 @@ WeightPtr WeightLoader::pack(const Stored& stored, WeightUse use)
                     stored.what + " does not fit: " + std::to_string(failure.neededBytes >> 20) + " MiB needed, "
                         + std::to_string(failure.freeBytes >> 20) + " MiB free");
     }
+}
+
+/// A weight that the device has not packed is read where it stands: in the file's mapping, or in memory of its own.
+void WeightLoader::take(const Stored& stored, size_t packedBytes)
+{
+    if (packedBytes > 0)
+        m_account.residentBytes += packedBytes;
+    else
+        (stored.inFile ? m_account.mappedBytes : m_account.residentBytes) += bytesOf(stored.source);
 }
 
 } // namespace cortex::engine

@@ -77,6 +77,7 @@ public:
     /// A vector that is not in the file as such: rotary frequencies.
     kernels::WeightPtr computed(std::vector<float> values);
 
+    /// Of what was asked for so far: as planned, or, where it was loaded, as it now is.
     const WeightAccount& account() const { return m_account; }
     /// Matrices that are rounded on the way.
     int quantizedMatrices() const { return m_quantizedMatrices; }
@@ -86,11 +87,12 @@ private:
     Stored require(const TensorName& name, TensorIndex index, std::initializer_list<int64_t> shape) const;
     void quantize(Stored& stored, const TensorName& name, kernels::WeightUse use);
     kernels::WeightPtr pack(const Stored& stored, kernels::WeightUse use);
+    void take(const Stored& stored, size_t packedBytes);
     void account(const kernels::WeightSource& source, kernels::WeightUse use, double share);
 
     const Checkpoint& m_checkpoint;
-    const kernels::Device* m_planningDevice = nullptr;
-    kernels::Device* m_device = nullptr;
+    const kernels::Device* m_planningDevice = nullptr; ///< answers packed sizes while nothing is loaded; may be null
+    kernels::Device* m_device = nullptr; ///< null while nothing is loaded
     std::function<void(size_t)> m_progress;
     std::optional<kernels::Type> m_quant;
     int m_quantizedMatrices = 0;
