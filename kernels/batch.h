@@ -23,7 +23,7 @@ struct WorkspaceLimits {
     int heads = 0; ///< query heads
     int headDim = 0;
     int contextTokens = 0; ///< longest sequence
-    StateLayout state; ///< of Gated DeltaNet layers
+    StateLayout state{}; ///< of Gated DeltaNet layers
     int experts = 0; ///< of a mixture layer; 0: there is none
     int expertsPerRow = 0;
 };

@@ -177,7 +177,8 @@ public:
     virtual void routeExperts(const ExpertChoice& choice, const Tensor& logits, bool renormalise) = 0;
 
     /// out [rows, hidden] += Σ_j shares[row, j] · down_e(activation(gate_e(input)) ⊙ up_e(input)), e = experts[row, j],
-    /// summed in the order of j. `inner` [rows · k, inner] is for intermediate results.
+    /// a row's terms in an order that depends on its choice alone. `inner` [rows · k, inner] is for intermediate
+    /// results. Gate and up are both block-quantized or both dense.
     virtual void expertFeedForward(const LinearInput& input, const ExpertWeights& weights, const ExpertChoice& choice,
                                    Activation activation, const Tensor& inner, const Tensor& out) = 0;
 

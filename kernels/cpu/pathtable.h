@@ -68,6 +68,7 @@ CpuPath::Product findProduct(Type type, int log2Rows)
     case Type::MXFP4:
         return productFor<V, Type::MXFP4>(log2Rows);
     case Type::I32:
+    case Type::F8_E4M3:
         break;
     }
     return nullptr;

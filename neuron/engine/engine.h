@@ -27,6 +27,9 @@ struct LoadOptions {
     int maxQueued = 256; ///< further ones that may wait
     int stepTokens = 0; ///< token rows of one step; 0: 512
     size_t memoryBudget = 0; ///< bytes for everything; 0: what the device says is free
+    /// "q8_0", "q6_k", "q4_k", …: dense matrices are rounded to this type while they are loaded (see typeAtLoad); empty:
+    /// as the file has them
+    std::string quant;
     kernels::Type cacheType = kernels::Type::F16; ///< of keys and values: F16, BF16 or F32
     std::string instructions; ///< forces a kernel path, for tests
     bool text = true; ///< read tokenizer and chat template; without them ids go in and come out
@@ -134,7 +137,8 @@ public:
     static std::unique_ptr<Engine> load(const LoadOptions& options, const Progress& progress = {});
     /// Byte account without loading. Throws Error as load would for files that cannot be read.
     static MemoryPlan plan(const LoadOptions& options);
-    static ModelInfo inspect(const std::filesystem::path& model);
+    /// `quant`: as LoadOptions has it.
+    static ModelInfo inspect(const std::filesystem::path& model, const std::string& quant = {});
 
     virtual ~Engine() = default; ///< cancels what is live, then frees
 

@@ -17,13 +17,13 @@ int blocksFor(size_t tokens, int blockTokens)
 
 ModelRunner::ModelRunner(std::shared_ptr<const Checkpoint> checkpoint, std::unique_ptr<kernels::Device> device,
                          std::unique_ptr<ModelGraph> graph, const MemoryLayout& layout,
-                         const std::function<void(size_t)>& progress)
+                         const std::function<void(size_t)>& progress, std::optional<kernels::Type> quant)
     : m_checkpoint(std::move(checkpoint))
     , m_layout(layout)
     , m_device(std::move(device))
     , m_graph(std::move(graph))
 {
-    WeightLoader loader(*m_checkpoint, *m_device, progress);
+    WeightLoader loader(*m_checkpoint, *m_device, progress, quant);
     m_graph->loadWeights(loader);
     m_device->reserveWorkspace(m_layout.workspace);
     m_activations = m_device->allocate(activationBytes(*m_graph, m_layout.step));

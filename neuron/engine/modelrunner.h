@@ -9,10 +9,11 @@ namespace cortex::engine {
 /// A model on its device: runs the scheduler's steps. Lives on the engine's thread.
 class ModelRunner : public StepRunner {
 public:
-    /// Loads the weights and takes all memory that steps need. `progress` may throw to stop. Throws Error.
+    /// Loads the weights and takes all memory that steps need. `progress` may throw to stop. `quant`: as
+    /// WeightLoader has it, for the load and the layout alike. Throws Error.
     ModelRunner(std::shared_ptr<const Checkpoint> checkpoint, std::unique_ptr<kernels::Device> device,
                 std::unique_ptr<ModelGraph> graph, const MemoryLayout& layout,
-                const std::function<void(size_t fileBytes)>& progress);
+                const std::function<void(size_t fileBytes)>& progress, std::optional<kernels::Type> quant);
 
     int vocabularySize() const override { return m_graph->shape().vocabularySize; }
     std::span<float> run(const kernels::BatchPlan& plan) override;

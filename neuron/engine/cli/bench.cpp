@@ -15,6 +15,7 @@ namespace {
 
 struct BenchOptions {
     std::string model;
+    std::string quant;
     int promptTokens = 512;
     int newTokens = 128;
     int threads = 0;
@@ -109,6 +110,7 @@ int run(const BenchOptions& options)
     const auto begin = Clock::now();
     LoadOptions load;
     load.threads = options.threads;
+    load.quant = options.quant;
     load.instructions = options.instructions;
     load.maxSequences = options.sequences;
     load.contextTokens = std::max(options.promptTokens + 1, options.newTokens + 2);
@@ -184,6 +186,7 @@ void addBench(CLI::App& app, Commands& commands)
     command->add_option("-n", options->newTokens, "Tokens to generate (0: skip)")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
+    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--repeat", options->repeat, "Rounds; medians are printed")

@@ -12,6 +12,7 @@ namespace {
 
 struct LogitsOptions {
     std::string model, tokens, out;
+    std::string quant;
     int threads = 0;
     std::string instructions;
     std::string cacheType = "f32";
@@ -23,6 +24,7 @@ int run(const LogitsOptions& options)
     const std::vector<int32_t> tokens = readTokens(options.tokens);
     LoadOptions load;
     load.threads = options.threads;
+    load.quant = options.quant;
     load.instructions = options.instructions;
     load.cacheType = kernels::typeFromName(options.cacheType).value();
     load.maxSequences = 1;
@@ -55,6 +57,7 @@ void addLogits(CLI::App& app, Commands& commands)
         ->required();
     command->add_option("--tokens", options->tokens, "File with a JSON list of token ids (- is stdin)")->required();
     command->add_option("--out", options->out, "File to write")->required();
+    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--isa", options->instructions,

@@ -11,6 +11,7 @@ namespace {
 
 struct PlanOptions {
     std::string model;
+    std::string quant;
     int context = 0;
     int sequences = 0;
     int threads = 0;
@@ -31,7 +32,8 @@ int run(const PlanOptions& options)
     load.contextTokens = options.context;
     load.maxSequences = options.sequences;
     load.threads = options.threads;
-    const ModelInfo info = Engine::inspect(load.model);
+    load.quant = options.quant;
+    const ModelInfo info = Engine::inspect(load.model, load.quant);
     const MemoryPlan plan = Engine::plan(load);
     if (options.json) {
         nlohmann::ordered_json json;
@@ -81,6 +83,7 @@ void addPlan(CLI::App& app, Commands& commands)
     command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--sequences", options->sequences, "Sequences at once (0: 16)")->check(CLI::Range(0, 4096));
+    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_flag("--json", options->json, "Print one object");

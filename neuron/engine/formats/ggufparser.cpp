@@ -267,8 +267,10 @@ void Parser::readMetadata(uint64_t count)
         m_context = "metadata entry " + std::to_string(i);
         std::string key = readString();
         m_context = "key " + quotedName(key);
+        const size_t begin = m_position;
         const auto type = read<ValueType>();
         GgufValue value = readValue(type);
+        m_header.entries.push_back({key, begin, m_position - begin});
         if (!m_header.metadata.emplace(std::move(key), std::move(value)).second)
             failDamaged("the key occurs twice");
     }

@@ -161,7 +161,16 @@ std::optional<CheckpointTensor> Checkpoint::find(const TensorName& name, TensorI
 {
     if ((m_gguf ? name.gguf : name.safetensors).empty())
         return std::nullopt;
-    const std::string spelled = spell(name, index);
+    return findSpelled(spell(name, index));
+}
+
+std::optional<CheckpointTensor> Checkpoint::findBeside(const CheckpointTensor& tensor, std::string_view suffix) const
+{
+    return findSpelled(tensor.name + std::string(suffix));
+}
+
+std::optional<CheckpointTensor> Checkpoint::findSpelled(const std::string& spelled) const
+{
     if (m_gguf) {
         const GgufTensor* tensor = m_gguf->findTensor(spelled);
         if (!tensor)

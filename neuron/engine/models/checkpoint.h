@@ -64,6 +64,8 @@ public:
     std::string name() const;
 
     std::optional<CheckpointTensor> find(const TensorName& name, TensorIndex index = {}) const;
+    /// The tensor whose name is that of `tensor` and `suffix`: "….weight" has its scales in "….weight_scale_inv".
+    std::optional<CheckpointTensor> findBeside(const CheckpointTensor& tensor, std::string_view suffix) const;
     /// The file's spelling of a name, for messages.
     std::string spell(const TensorName& name, TensorIndex index = {}) const;
     kernels::WeightSource weight(const CheckpointTensor& tensor) const;
@@ -75,6 +77,7 @@ public:
     std::optional<std::string> chatTemplateSource() const;
 
 private:
+    std::optional<CheckpointTensor> findSpelled(const std::string& name) const;
     void openDirectory();
     void readConfig(nlohmann::json config, const std::filesystem::path& path);
     void choosePrefix();

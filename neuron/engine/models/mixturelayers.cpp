@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/engine/models/mixturelayers.h"
 
+#include "neuron/engine/error.h"
 #include "neuron/engine/models/tensornames.h"
 
 namespace cortex::engine {
@@ -8,12 +9,35 @@ namespace cortex::engine {
 using kernels::LinearOutput;
 using kernels::Tensor;
 
+namespace {
+
+/// Kernels take the experts of a layer to be alike; those that stand one by one need not be. Null while nothing is
+/// loaded.
+void requireOneType(const Checkpoint& checkpoint, int layer, std::span<const kernels::WeightPtr> gates,
+                    std::span<const kernels::WeightPtr> ups, std::span<const kernels::WeightPtr> downs)
+{
+    const auto alike = [](std::span<const kernels::WeightPtr> experts) {
+        return std::all_of(experts.begin(), experts.end(),
+                           [&](const auto& expert) { return expert->type() == experts.front()->type(); });
+    };
+    if (!gates.front())
+        return;
+    const auto quantized = [](const kernels::WeightPtr& weight) { return traits(weight->type()).isQuantized(); };
+    if (!alike(gates) || !alike(ups) || !alike(downs) || quantized(gates.front()) != quantized(ups.front()))
+        throw Error(ErrorKind::Unsupported,
+                    checkpoint.path().string() + ": the experts of layer " + std::to_string(layer)
+                        + " are of different types; convert them to one");
+}
+
+} // namespace
+
 void MixtureLayers::load(WeightLoader& loader, int number)
 {
     Layer layer;
     layer.router = loader.matrix(names::Router, number, m_config.experts, m_config.hiddenSize);
     for (int expert = 0; expert < m_config.experts; ++expert)
         loadExpert(loader, number, expert, layer);
+    requireOneType(loader.checkpoint(), number, layer.gates, layer.ups, layer.downs);
     if (m_config.sharedSize > 0)
         loadShared(loader, number, layer);
     m_layers.push_back(std::move(layer));

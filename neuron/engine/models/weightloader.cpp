@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/engine/models/weightloader.h"
 
+#include "kernels/quantize.h"
 #include "neuron/engine/error.h"
+#include "neuron/engine/models/fp8weight.h"
+#include "neuron/engine/quantize/quantmix.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cctype>
 #include <cmath>
@@ -52,12 +56,29 @@ std::byte* ownMemory(WeightSource& source, size_t bytes)
     return memory->data();
 }
 
+/// The stored row of every row of `runs`.
+std::vector<int64_t> rowsOf(std::initializer_list<RowRuns> runs)
+{
+    std::vector<int64_t> rows;
+    for (const RowRuns& run : runs)
+        for (int64_t i = 0; i < run.count; ++i)
+            for (int64_t row = 0; row < run.length; ++row)
+                rows.push_back(run.first + i * run.stride + row);
+    return rows;
+}
+
 /// The rows of `runs`, where they are more than one run, in memory of their own.
 WeightSource gathered(const WeightSource& stored, std::initializer_list<RowRuns> runs, int64_t rows)
 {
-    const size_t rowBytes = kernels::rowBytes(stored.type, stored.columns);
     WeightSource source = stored;
     source.rows = rows;
+    if (stored.readRow) {
+        source.readRow = [read = stored.readRow, order = rowsOf(runs)](int64_t row, float* values) {
+            read(order[size_t(row)], values);
+        };
+        return source;
+    }
+    const size_t rowBytes = kernels::rowBytes(stored.type, stored.columns);
     std::byte* to = ownMemory(source, size_t(rows) * rowBytes);
     for (const RowRuns& run : runs) {
         for (int64_t i = 0; i < run.count; ++i) {
@@ -81,6 +102,19 @@ WeightSource transformed(const WeightSource& stored, Transform transform)
     return source;
 }
 
+/// Rows of a source that is rounded; one that holds what is no number becomes zeros and is noticed in `finite`.
+WeightSource watched(WeightSource source, std::atomic<bool>& finite)
+{
+    source.readRow = [&finite, columns = source.columns, read = std::move(source.readRow)](int64_t row, float* values) {
+        read(row, values);
+        if (kernels::allFinite(values, columns))
+            return;
+        std::fill_n(values, columns, 0.0f);
+        finite = false;
+    };
+    return source;
+}
+
 } // namespace
 
 std::string WeightAccount::mainType() const
@@ -92,24 +126,31 @@ std::string WeightAccount::mainType() const
     return name;
 }
 
-WeightLoader::WeightLoader(const Checkpoint& checkpoint, const kernels::Device* device)
+WeightLoader::WeightLoader(const Checkpoint& checkpoint, const kernels::Device* device,
+                           std::optional<kernels::Type> quant)
     : m_checkpoint(checkpoint)
     , m_planningDevice(device)
+    , m_quant(quant)
 {
 }
 
-WeightLoader::WeightLoader(const Checkpoint& checkpoint, kernels::Device& device, std::function<void(size_t)> progress)
+WeightLoader::WeightLoader(const Checkpoint& checkpoint, kernels::Device& device, std::function<void(size_t)> progress,
+                           std::optional<kernels::Type> quant)
     : m_checkpoint(checkpoint)
-    , m_planningDevice(&device)
     , m_device(&device)
     , m_progress(std::move(progress))
+    , m_quant(quant)
 {
 }
 
 WeightPtr WeightLoader::matrix(const TensorName& name, TensorIndex index, int64_t rows, int64_t columns, WeightUse use,
                                double share)
 {
-    const Stored stored = require(name, index, {rows, columns});
+    Stored stored = require(name, index, {rows, columns});
+    if (use == WeightUse::Embedding && stored.source.type == kernels::Type::F8_E4M3)
+        throw Error(ErrorKind::Unsupported,
+                    stored.what + " is an embedding in FP8, which no known model has; fetch the model again");
+    quantize(stored, name, use);
     account(stored.source, use, share);
     return pack(stored, use);
 }
@@ -123,7 +164,7 @@ WeightPtr WeightLoader::matrixRows(const TensorName& name, TensorIndex index, st
         assert(run.first + (run.count - 1) * run.stride + run.length <= stored.source.rows);
         rows += run.count * run.length;
     }
-    if (runs.size() == 1 && runs.begin()->count == 1) {
+    if (runs.size() == 1 && runs.begin()->count == 1 && !stored.source.readRow) {
         const size_t skipped =
             size_t(runs.begin()->first) * kernels::rowBytes(stored.source.type, stored.source.columns);
         stored.source.data = static_cast<const std::byte*>(stored.source.data) + skipped;
@@ -134,6 +175,7 @@ WeightPtr WeightLoader::matrixRows(const TensorName& name, TensorIndex index, st
             stored.source = gathered(stored.source, runs, rows);
         stored.source.rows = rows;
     }
+    quantize(stored, name, WeightUse::Product);
     account(stored.source, WeightUse::Product, share);
     return pack(stored, WeightUse::Product);
 }
@@ -142,6 +184,9 @@ WeightPtr WeightLoader::vector(const TensorName& name, TensorIndex index, std::i
                                Transform transform)
 {
     Stored stored = require(name, index, shape);
+    if (stored.source.type == kernels::Type::F8_E4M3)
+        throw Error(ErrorKind::Unsupported,
+                    stored.what + " is a vector of FP8, which no known model has; fetch the model again");
     stored.source.columns *= stored.source.rows;
     stored.source.rows = 1;
     account(stored.source, WeightUse::Vector, 1);
@@ -181,7 +226,32 @@ WeightLoader::Stored WeightLoader::require(const TensorName& name, TensorIndex i
                     stored.what + " is of " + tensor->typeName
                         + ", which is not supported; choose a file in another quantization");
     stored.source = m_checkpoint.weight(*tensor);
+    if (stored.source.type == kernels::Type::F8_E4M3)
+        stored.source = scaledFp8(m_checkpoint, *tensor, stored.source);
     return stored;
+}
+
+/// Has the device round a matrix to the type that it should get: by m_quant, and always one that is FP8.
+void WeightLoader::quantize(Stored& stored, const TensorName& name, WeightUse use)
+{
+    WeightSource& source = stored.source;
+    std::optional<kernels::Type> type;
+    if (m_quant)
+        type = typeAtLoad(*m_quant, name.gguf, source.type, source.columns, use);
+    if (!type && source.type == kernels::Type::F8_E4M3)
+        type = kernels::Type::BF16;
+    if (!type || *type == source.type)
+        return;
+    m_quantizedMatrices += m_quant ? 1 : 0;
+    if (!source.readRow)
+        source.readRow = [dense = source](int64_t row, float* values) {
+            const size_t rowBytes = kernels::rowBytes(dense.type, dense.columns);
+            kernels::dequantize(dense.type, static_cast<const std::byte*>(dense.data) + size_t(row) * rowBytes, values,
+                                dense.columns);
+        };
+    source.type = *type;
+    source.data = nullptr;
+    stored.inFile = false;
 }
 
 void WeightLoader::account(const WeightSource& source, WeightUse use, double share)
@@ -198,16 +268,18 @@ void WeightLoader::account(const WeightSource& source, WeightUse use, double sha
 WeightPtr WeightLoader::pack(const Stored& stored, WeightUse use)
 {
     const WeightSource& source = stored.source;
-    if (m_planningDevice) {
-        const size_t resident = m_planningDevice->weightBytes(source.type, source.rows, source.columns, use);
-        m_account.residentBytes += resident;
-        if (resident == 0)
-            (stored.inFile ? m_account.mappedBytes : m_account.residentBytes) += bytesOf(source);
-    }
-    if (!m_device)
+    if (!m_device) {
+        if (m_planningDevice)
+            take(stored, m_planningDevice->weightBytes(source.type, source.rows, source.columns, use));
         return nullptr;
+    }
     try {
-        WeightPtr weight = m_device->loadWeight(source, use);
+        std::atomic<bool> finite = true;
+        WeightPtr weight = m_device->loadWeight(source.readRow ? watched(source, finite) : source, use);
+        if (!finite)
+            throw Error(ErrorKind::BadFile,
+                        stored.what + " holds infinities or NaN; the model is damaged, fetch it again");
+        take(stored, weight->residentBytes());
         if (m_progress)
             m_progress(m_account.fileBytes);
         return weight;
@@ -216,6 +288,15 @@ WeightPtr WeightLoader::pack(const Stored& stored, WeightUse use)
                     stored.what + " does not fit: " + std::to_string(failure.neededBytes >> 20) + " MiB needed, "
                         + std::to_string(failure.freeBytes >> 20) + " MiB free");
     }
+}
+
+/// A weight that the device has not packed is read where it stands: in the file's mapping, or in memory of its own.
+void WeightLoader::take(const Stored& stored, size_t packedBytes)
+{
+    if (packedBytes > 0)
+        m_account.residentBytes += packedBytes;
+    else
+        (stored.inFile ? m_account.mappedBytes : m_account.residentBytes) += bytesOf(stored.source);
 }
 
 } // namespace cortex::engine

@@ -14,8 +14,8 @@ namespace cortex::engine {
 struct WeightAccount {
     size_t residentBytes = 0; ///< on the device, as packed
     size_t mappedBytes = 0; ///< read in place from the file's mapping
-    size_t fileBytes = 0; ///< in the file's formats
-    size_t bytesPerToken = 0; ///< in the file's formats, read for one decoded token: of looked-up embeddings one row,
+    size_t fileBytes = 0; ///< in the file's formats, or those that they are rounded to at load
+    size_t bytesPerToken = 0; ///< in these formats, read for one decoded token: of looked-up embeddings one row,
                               ///< of experts those that a row goes to
     int64_t parameters = 0;
     std::map<std::string, size_t> bytesByType; ///< of products and embeddings
@@ -47,10 +47,12 @@ enum class Transform {
 /// Error (BadFile, Unsupported, OutOfMemory) naming file and tensor.
 class WeightLoader {
 public:
-    /// Takes the account: every load returns null. `device` answers packed sizes; null: files only.
-    WeightLoader(const Checkpoint& checkpoint, const kernels::Device* device);
+    /// Takes the account: every load returns null. `device` answers packed sizes; null: files only. `quant`: dense
+    /// matrices are rounded to this type, see typeAtLoad.
+    WeightLoader(const Checkpoint& checkpoint, const kernels::Device* device, std::optional<kernels::Type> quant = {});
     /// Loads. `progress` hears of the file bytes loaded so far, after each weight; it may throw to stop.
-    WeightLoader(const Checkpoint& checkpoint, kernels::Device& device, std::function<void(size_t bytes)> progress);
+    WeightLoader(const Checkpoint& checkpoint, kernels::Device& device, std::function<void(size_t bytes)> progress,
+                 std::optional<kernels::Type> quant = {});
 
     const Checkpoint& checkpoint() const { return m_checkpoint; }
     bool has(const TensorName& name, TensorIndex index = {}) const
@@ -75,18 +77,25 @@ public:
     /// A vector that is not in the file as such: rotary frequencies.
     kernels::WeightPtr computed(std::vector<float> values);
 
+    /// Of what was asked for so far: as planned, or, where it was loaded, as it now is.
     const WeightAccount& account() const { return m_account; }
+    /// Matrices that are rounded on the way.
+    int quantizedMatrices() const { return m_quantizedMatrices; }
 
 private:
     struct Stored;
     Stored require(const TensorName& name, TensorIndex index, std::initializer_list<int64_t> shape) const;
+    void quantize(Stored& stored, const TensorName& name, kernels::WeightUse use);
     kernels::WeightPtr pack(const Stored& stored, kernels::WeightUse use);
+    void take(const Stored& stored, size_t packedBytes);
     void account(const kernels::WeightSource& source, kernels::WeightUse use, double share);
 
     const Checkpoint& m_checkpoint;
-    const kernels::Device* m_planningDevice = nullptr;
-    kernels::Device* m_device = nullptr;
+    const kernels::Device* m_planningDevice = nullptr; ///< answers packed sizes while nothing is loaded; may be null
+    kernels::Device* m_device = nullptr; ///< null while nothing is loaded
     std::function<void(size_t)> m_progress;
+    std::optional<kernels::Type> m_quant;
+    int m_quantizedMatrices = 0;
     WeightAccount m_account;
 };
 

@@ -91,7 +91,7 @@ TEST_CASE("quantization loses no more than its type must")
     const std::pair<Type, double> bounds[] = {
         {Type::Q8_0, 0.0059},  {Type::Q6_K, 0.0184},   {Type::Q5_K, 0.0360}, {Type::Q5_1, 0.0388}, {Type::Q5_0, 0.0427},
         {Type::Q4_K, 0.0739},  {Type::Q4_1, 0.0802},   {Type::Q4_0, 0.0889}, {Type::Q3_K, 0.165},  {Type::Q2_K, 0.320},
-        {Type::IQ4_NL, 0.076}, {Type::IQ4_XS, 0.0765}, {Type::MXFP4, 0.125}, {Type::F16, 0.00025},  {Type::BF16, 0.002},
+        {Type::IQ4_NL, 0.076}, {Type::IQ4_XS, 0.0765}, {Type::MXFP4, 0.125}, {Type::F16, 0.00025}, {Type::BF16, 0.002},
     };
     const std::vector<float> values = bellShaped(1 << 16, 32);
     for (const auto& [type, bound] : bounds) {
@@ -141,5 +141,33 @@ TEST_CASE("infinity and NaN are noticed")
         values[299] = bad;
         CHECK_FALSE(allFinite(values.data(), 300));
         CHECK(allFinite(values.data(), 299));
+    }
+}
+
+TEST_CASE("a weight that comes row by row is the same as one in a file of its type")
+{
+    Random random(34);
+    const int64_t rows = 37, columns = 512;
+    const std::vector<float> values = random.floats(size_t(rows * columns));
+    const std::vector<float> x = random.floats(size_t(3 * columns));
+    for (const auto& device :
+         allDevices({.rows = 3, .columns = columns, .heads = 1, .headDim = 64, .contextTokens = 0})) {
+        INFO(describe(*device));
+        for (Type type : {Type::Q8_0, Type::Q4_K, Type::Q6_K, Type::BF16}) {
+            INFO(traits(type).name);
+            const std::vector<uint8_t> bytes = quantized(type, values);
+            const WeightPtr filed = device->loadWeight({type, rows, columns, bytes.data(), nullptr}, WeightUse::Both);
+            WeightSource source{type, rows, columns, nullptr, nullptr};
+            source.readRow = [&](int64_t row, float* out) {
+                std::copy_n(values.begin() + row * columns, columns, out);
+            };
+            const WeightPtr read = device->loadWeight(source, WeightUse::Both);
+            CHECK(read->residentBytes() == filed->residentBytes());
+            const DeviceTensor input(*device, {3, columns}, x);
+            const DeviceTensor first(*device, {3, rows}), second(*device, {3, rows});
+            const LinearOutput outputs[] = {{filed.get(), first.tensor()}, {read.get(), second.tensor()}};
+            device->linear({input.tensor()}, outputs);
+            CHECK(first.values() == second.values());
+        }
     }
 }

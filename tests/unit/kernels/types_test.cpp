@@ -79,3 +79,14 @@ TEST_CASE("bfloats round to nearest even")
     CHECK(std::isnan(bfloatToFloat(floatToBfloat(std::numeric_limits<float>::quiet_NaN()))));
     CHECK(bfloatToFloat(0xc040) == -3.0f);
 }
+
+TEST_CASE("FP8 codes are the values of float8_e4m3fn")
+{
+    const std::pair<uint8_t, float> values[] = {{0x00, 0.0f}, {0x01, 0x1p-9f}, {0x07, 7 * 0x1p-9f}, {0x08, 0x1p-6f},
+                                                {0x38, 1.0f}, {0x3c, 1.5f},    {0x7e, 448.0f},      {0xb8, -1.0f}};
+    for (const auto& [code, value] : values)
+        CHECK(e4m3ToFloat(code) == value);
+    CHECK(std::isnan(e4m3ToFloat(0x7f)));
+    CHECK(std::isnan(e4m3ToFloat(0xff)));
+    CHECK(std::signbit(e4m3ToFloat(0x80)));
+}
