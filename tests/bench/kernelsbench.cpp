@@ -14,10 +14,6 @@
 #include <functional>
 #include <random>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 using namespace cortex::kernels;
 
 namespace {
@@ -39,39 +35,12 @@ double fastest(const std::function<void()>& call)
     return best;
 }
 
-#if defined(__x86_64__)
-/// Multiplications and additions of eight independent chains of vpdpbusd.
-__attribute__((target("avx512f,avx512vnni"))) double dotOperations(int64_t rounds)
-{
-    __m512i sums[8] = {};
-    const __m512i w = _mm512_set1_epi8(3), a = _mm512_set1_epi8(5);
-    for (int64_t round = 0; round < rounds; ++round)
-        for (__m512i& sum : sums) {
-            sum = _mm512_dpbusd_epi32(sum, w, a);
-            __asm__ volatile("" : "+v"(sum));
-        }
-    return double(rounds) * 8 * 64 * 2;
-}
-#endif
-
 void printCeilings(int threads)
 {
     std::printf("%d threads\nreading memory       %6.1f GB/s (one thread %.1f)\n", threads,
                 measureReadBandwidth(threads) / 1e9, measureReadBandwidth(1) / 1e9);
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512vnni")) {
-        ThreadPool pool(threads);
-        double operations = 0;
-        const double seconds = fastest([&] {
-            operations = 0;
-            std::vector<double> each(size_t(threads) * 8);
-            pool.run(threads, [&](int chunk, int) { each[size_t(chunk) * 8] = dotOperations(4000000); });
-            for (double part : each)
-                operations += part;
-        });
-        std::printf("int8 dot products    %6.0f GOP/s\n", operations / seconds / 1e9);
-    }
-#endif
+    if (const double peak = measureDotPeak(threads); peak > 0)
+        std::printf("int8 dot products    %6.0f GOP/s\n", peak / 1e9);
     ThreadPool pool(threads);
     const double seconds = fastest([&] {
         // Every chunk waits for all others, so that each thread has to take one: the caller could do empty ones alone.
