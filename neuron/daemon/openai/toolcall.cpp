@@ -188,9 +188,9 @@ void ToolCallScanner::recognise(std::string_view text)
         return;
     const std::string_view beginning = text.substr(m_scanned, FunctionTag.size());
     if (beginning.front() == '{')
-        m_dialect = Dialect::Json;
+        m_dialect = Dialect::Hermes;
     else if (beginning == FunctionTag)
-        m_dialect = Dialect::Xml;
+        m_dialect = Dialect::Qwen;
     else if (!FunctionTag.starts_with(beginning))
         m_dialect = Dialect::None;
 }
@@ -203,7 +203,7 @@ std::optional<size_t> ToolCallScanner::findEnd(std::string_view text)
         return {};
     for (; m_scanned < text.size(); ++m_scanned) {
         const char c = text[m_scanned];
-        if (m_dialect == Dialect::Json && (m_inString || c == '"')) {
+        if (m_dialect == Dialect::Hermes && (m_inString || c == '"')) {
             const bool closes = c == '"' && !m_escaped;
             m_escaped = m_inString && c == '\\' && !m_escaped;
             m_inString = m_inString ? !closes : true;
@@ -214,7 +214,7 @@ std::optional<size_t> ToolCallScanner::findEnd(std::string_view text)
         const std::string_view tag = text.substr(m_scanned, ClosingTag.size());
         if (tag == ClosingTag) {
             const std::string_view before = text.substr(0, m_scanned);
-            if (m_dialect == Dialect::Json
+            if (m_dialect == Dialect::Hermes
                 || before.substr(0, before.find_last_not_of(Space) + 1).ends_with(FunctionEnd))
                 return m_scanned;
         } else if (ClosingTag.starts_with(tag)) {

@@ -32,7 +32,7 @@ public:
     bool isHopeless() const { return m_dialect == Dialect::None; }
 
 private:
-    enum class Dialect { Unknown, Json, Xml, None };
+    enum class Dialect { Unknown, Hermes, Qwen, None };
     void recognise(std::string_view text);
 
     Dialect m_dialect = Dialect::Unknown;
