@@ -14,11 +14,12 @@ constexpr qint64 MaxPendingBytes = 16 * 1024 * 1024; ///< what a client may leav
 } // namespace
 
 Generation::Generation(ModelLease lease, std::shared_ptr<ResponseStream> response, CompletionFormat format,
-                       const GenerationOptions& options)
+                       const GenerationOptions& options, std::optional<OutputParser> parser)
     : m_lease(std::move(lease))
     , m_response(std::move(response))
     , m_format(std::move(format))
     , m_options(options)
+    , m_parser(std::move(parser))
 {
     connect(m_response.get(), &ResponseStream::disconnected, this, &Generation::cancel);
     connect(m_lease.operator->(), &LoadedModel::revoked, this, &Generation::cancel);
@@ -65,21 +66,40 @@ void Generation::deliver(const TokenBatch& batch)
 {
     if (!m_timeToFirstText && !batch.texts.empty())
         m_timeToFirstText = double(m_clock.nsecsElapsed()) * 1e-9;
+    std::vector<OutputPiece> pieces = piecesOf(batch);
     if (m_options.stream) {
-        stream(batch);
+        stream(pieces);
     } else {
-        for (const std::string& text : batch.texts)
-            m_text += text;
+        for (OutputPiece& piece : pieces)
+            m_output.add(std::move(piece));
     }
     if (batch.result)
         finish(*batch.result);
 }
 
-void Generation::stream(const TokenBatch& batch)
+std::vector<OutputPiece> Generation::piecesOf(const TokenBatch& batch)
+{
+    std::vector<OutputPiece> pieces;
+    for (const std::string& text : batch.texts) {
+        if (!m_parser) {
+            pieces.emplace_back(ContentText{text});
+            continue;
+        }
+        for (OutputPiece& piece : m_parser->push(text))
+            pieces.push_back(std::move(piece));
+    }
+    if (batch.result && m_parser) {
+        for (OutputPiece& piece : m_parser->finish())
+            pieces.push_back(std::move(piece));
+    }
+    return pieces;
+}
+
+void Generation::stream(const std::vector<OutputPiece>& pieces)
 {
     QByteArray frames;
-    for (const std::string& text : batch.texts)
-        frames += m_format.text(text);
+    for (const OutputPiece& piece : pieces)
+        frames += m_format.piece(piece);
     if (frames.isEmpty())
         return;
     m_response->write(frames);
@@ -105,7 +125,7 @@ void Generation::finish(const engine::SequenceResult& result)
     case engine::FinishReason::StopString:
     case engine::FinishReason::Length:
         if (!m_options.stream) {
-            m_response->respondJson(200, m_format.whole(m_text, result));
+            m_response->respondJson(200, m_format.whole(m_output, result));
             break;
         }
         m_response->write(m_format.closing(result) + (m_options.includeUsage ? m_format.usage(result) : QByteArray())

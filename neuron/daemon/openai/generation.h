@@ -18,7 +18,7 @@ class Generation : public QObject, private TokenReceiver {
     Q_OBJECT
 public:
     Generation(ModelLease lease, std::shared_ptr<ResponseStream> response, CompletionFormat format,
-               const GenerationOptions& options);
+               const GenerationOptions& options, std::optional<OutputParser> parser);
     ~Generation() override;
 
     /// Submits to the engine and, for a stream, sends the headers. Throws ApiError where the engine refuses.
@@ -33,7 +33,8 @@ Q_SIGNALS:
 
 private:
     void deliver(const TokenBatch& batch) override;
-    void stream(const TokenBatch& batch);
+    std::vector<OutputPiece> piecesOf(const TokenBatch& batch);
+    void stream(const std::vector<OutputPiece>& pieces);
     void finish(const engine::SequenceResult& result);
     void fail(const QString& code, const QString& message);
     void cancel();
@@ -45,7 +46,8 @@ private:
     std::shared_ptr<TokenRelay> m_relay;
     engine::SequenceId m_sequence = 0;
     bool m_submitted = false;
-    std::string m_text; ///< of an answer that is not streamed
+    std::optional<OutputParser> m_parser;
+    CompletionOutput m_output; ///< of an answer that is not streamed
     QElapsedTimer m_clock;
     std::optional<double> m_timeToFirstText;
     QTimer m_keepAlive;
