@@ -22,6 +22,9 @@ void convolveRows(const Convolution& task)
     using F = typename V::F;
     for (int row = 0; row < task.rows; ++row) {
         const float* const* inputs = task.inputs + row;
+        if (row + rowsAhead < task.rows)
+            for (int64_t i = 0; i < task.channels; i += 16)
+                __builtin_prefetch(inputs[task.width - 1 + rowsAhead] + i, 0, 2);
         float* out = task.out + row * task.outStride;
         int64_t channel = 0;
         for (; channel + V::lanes <= task.channels; channel += V::lanes) {
@@ -85,6 +88,8 @@ public:
     }
 
 private:
+    static constexpr int vectorsPerLine = 16 / V::lanes;
+
     /// Brings the state up to date with the token before (`update`), then multiplies it for this one (`multiply`).
     template <bool update, bool multiply>
     void pass(int token)
@@ -110,6 +115,9 @@ private:
         }
         float* state = m_state;
         for (int i = 0; i < m_task.keyDim; ++i, state += m_stride) {
+            if constexpr (!multiply) // the next block, while this one needs no memory
+                for (int v = 0; v < vectors; v += vectorsPerLine)
+                    __builtin_prefetch(state + m_task.keyDim * m_stride + v * V::lanes, 1, 2);
             CORTEX_UNROLL
             for (int v = 0; v < vectors; ++v) {
                 F s = V::load(state + v * V::lanes);

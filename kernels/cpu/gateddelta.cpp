@@ -139,12 +139,17 @@ private:
         prepareSteps(head, first, rows);
         path.delta({state, layout.keyDim, layout.valueDim, rows, scratch.queries, scratch.keys, keyStride,
                     scratch.values, scratch.outs, valueStride, scratch.steps});
+        const float* gates =
+            floats(input.gate) + (sequence.firstRow + first) * rowStride(input.gate) + head * layout.valueDim;
+        float* results = floats(out) + (sequence.firstRow + first) * rowStride(out) + head * layout.valueDim;
         for (int row = 0; row < rows; ++row) {
-            const int64_t token = sequence.firstRow + first + row;
+            if (row + rowsAhead < rows)
+                for (int i = 0; i < layout.valueDim; i += 16)
+                    __builtin_prefetch(gates + (row + rowsAhead) * rowStride(input.gate) + i);
             float* o = scratch.outs + row * valueStride;
             path.normalize(o, o, cpu(*weights.norm).floats(), layout.valueDim, weights.epsilon);
-            path.gate(Activation::Silu, floats(out) + token * rowStride(out) + head * layout.valueDim,
-                      floats(input.gate) + token * rowStride(input.gate) + head * layout.valueDim, o, layout.valueDim);
+            path.gate(Activation::Silu, results + row * rowStride(out), gates + row * rowStride(input.gate), o,
+                      layout.valueDim);
         }
     }
 

@@ -59,6 +59,9 @@ constexpr int64_t attentionScratch(int64_t headDim)
     return AttentionTask::maxVectors * (paddedHead(headDim) + 2 * attentionPartial(headDim) + AttentionTask::chunk);
 }
 
+/// Rows of one head lie far apart, so that the processor does not foresee them: they are asked for this many ahead.
+constexpr int rowsAhead = 6;
+
 /// out [rows, channels] = silu(Σ_i taps[i] ⊙ inputs[row + i]): a causal depthwise convolution over `width` inputs.
 struct Convolution {
     const float* const* inputs = nullptr; ///< rows + width − 1 of them, [channels] each

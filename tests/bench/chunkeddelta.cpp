@@ -26,22 +26,22 @@ void multiply(int m, int n, int k, const float* a, int rowStep, int columnStep, 
             CORTEX_UNROLL
             for (int i = 0; i < 4; ++i)
                 CORTEX_UNROLL
-                for (int v = 0; v < 4; ++v)
-                    sums[i][v] = accumulate ? V::load(c + (row + i) * n + column + 16 * v) : V::set(0);
+            for (int v = 0; v < 4; ++v)
+                sums[i][v] = accumulate ? V::load(c + (row + i) * n + column + 16 * v) : V::set(0);
             const float* left = a + row * rowStep;
             const float* right = b + column;
             for (int l = 0; l < k; ++l, left += columnStep, right += n) {
                 CORTEX_UNROLL
                 for (int i = 0; i < 4; ++i)
                     CORTEX_UNROLL
-                    for (int v = 0; v < 4; ++v)
-                        sums[i][v] = V::fma(V::set(left[i * rowStep]), V::load(right + 16 * v), sums[i][v]);
+                for (int v = 0; v < 4; ++v)
+                    sums[i][v] = V::fma(V::set(left[i * rowStep]), V::load(right + 16 * v), sums[i][v]);
             }
             CORTEX_UNROLL
             for (int i = 0; i < 4; ++i)
                 CORTEX_UNROLL
-                for (int v = 0; v < 4; ++v)
-                    V::store(c + (row + i) * n + column + 16 * v, sums[i][v]);
+            for (int v = 0; v < 4; ++v)
+                V::store(c + (row + i) * n + column + 16 * v, sums[i][v]);
         }
     }
 }

@@ -7,6 +7,7 @@
 #include "chunkeddelta.h"
 #include "kernels/cpu/cpudevice.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -55,7 +56,7 @@ __attribute__((target("avx512f"))) double multiplyAdds(int64_t rounds)
 #endif
 
 /// Float32 multiply-adds per second of one thread, or 0 where that is not known.
-double printCeilings()
+double printCeilings(int threads)
 {
     double rate = 0;
 #if defined(__x86_64__)
@@ -66,7 +67,8 @@ double printCeilings()
         std::printf("float32 multiply-adds %6.1f G/s, one thread\n", rate / 1e9);
     }
 #endif
-    std::printf("reading memory        %6.1f GB/s, one thread\n", measureReadBandwidth(1) / 1e9);
+    for (int count = 1; count <= threads; count += std::max(1, threads - 1))
+        std::printf("reading memory        %6.1f GB/s, %d threads\n", measureReadBandwidth(count) / 1e9, count);
     return rate;
 }
 
@@ -117,12 +119,12 @@ public:
 
     const StateLayout& layout() const { return m_layout; }
 
-    /// `rows` of each sequence from `position` on.
-    void step(int sequences, int rows, int position)
+    /// `rows` of each sequence in these slots from `position` on.
+    void step(int firstSlot, int sequences, int rows, int position)
     {
         std::vector<BatchSequence> plan;
         for (int s = 0; s < sequences; ++s)
-            plan.push_back({s, s * rows, rows, position});
+            plan.push_back({firstSlot + s, s * rows, rows, position});
         const std::vector<int32_t> tokens(size_t(sequences) * size_t(rows)), table(size_t(m_layout.slots));
         m_batch->set({tokens, plan, table, {}});
         const auto first = [&](const Matrix& m) {
@@ -153,26 +155,32 @@ void printDelta(int threads, const std::string& path, double rate, const char* m
     std::printf("\n%s: %d key heads, %d value heads of 128 × 128, %s, %d threads\n", model, keyHeads, valueHeads,
                 path.c_str(), threads);
     const double elements = double(valueHeads) * 128 * 128;
+    constexpr int stepRows = 512;
     for (int rows : {512, 8192}) {
         const auto device = createCpuDevice(threads, path);
-        Layer layer(*device, keyHeads, valueHeads, 1, rows);
-        const double seconds = fastest([&] { layer.step(1, rows, 0); });
+        Layer layer(*device, keyHeads, valueHeads, 1, stepRows);
+        const double seconds = fastest([&] {
+            for (int position = 0; position < rows; position += stepRows)
+                layer.step(0, 1, stepRows, position);
+        });
         std::printf("  prompt of %-5d  %8.2f ms  %6.2f µs/token", rows, seconds * 1e3, seconds * 1e6 / rows);
         if (rate > 0)
-            std::printf("  %4.0f %% of the floor of 3 multiply-adds per element", 300 * elements * rows / seconds / rate / threads);
+            std::printf("  %4.0f %% of the floor of 3 multiply-adds per element",
+                        300 * elements * rows / seconds / rate / threads);
         std::printf("\n");
     }
+    // More slots than a cache holds, each used once in a round.
+    constexpr int slots = 96;
+    const auto device = createCpuDevice(threads, path);
+    Layer layer(*device, keyHeads, valueHeads, slots, slots);
+    layer.step(0, slots, 1, 0);
     for (int sequences : {1, 16}) {
-        const auto device = createCpuDevice(threads, path);
-        // More slots than a cache holds, each used once in a round.
-        const int slots = sequences == 1 ? 96 : 96 / sequences * sequences;
-        Layer layer(*device, keyHeads, valueHeads, slots, slots);
-        layer.step(slots, 1, 0);
-        const double seconds = fastest([&] { layer.step(slots, 1, 7); }) / slots;
-        std::printf("  generating, %2d sequences of %d slots in a step  %6.2f µs/sequence  %5.1f GB/s read and written\n", slots, slots, seconds * 1e6,
-                    8 * elements / seconds / 1e9);
-        if (sequences == 1)
-            break;
+        const double seconds = fastest([&] {
+            for (int slot = 0; slot < slots; slot += sequences)
+                layer.step(slot, sequences, 1, 7);
+        });
+        std::printf("  generating, %2d sequences a step  %6.2f µs/sequence  %5.1f GB/s read and written\n", sequences,
+                    seconds / slots * 1e6, 8 * elements * slots / seconds / 1e9);
     }
 }
 
@@ -208,7 +216,7 @@ void printChunked(double rate)
 int main(int argc, char** argv)
 {
     const int threads = argc > 1 ? std::atoi(argv[1]) : createCpuDevice()->info().threads;
-    const double rate = printCeilings();
+    const double rate = printCeilings(threads);
     for (const std::string& path : cpuInstructionPaths()) {
         if (argc > 2 ? path != argv[2] : path != cpuInstructionPaths().front())
             continue;
