@@ -3,6 +3,8 @@
 
 #include "neuron/engine/models/tensornames.h"
 
+#include <array>
+
 namespace cortex::engine {
 
 using kernels::LinearOutput;
