@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -45,7 +46,7 @@ TerminationSignals::TerminationSignals(QObject* parent)
     writeEnd = m_pipe[1];
     auto* const notifier = new QSocketNotifier(m_pipe[0], QSocketNotifier::Read, this);
     connect(notifier, &QSocketNotifier::activated, this, &TerminationSignals::read);
-    // SA_RESETHAND: the second signal meets the default action.
+    // SA_RESETHAND: the same signal, coming again, meets the default action.
     setAction(SIGINT, onSignal, SA_RESTART | static_cast<int>(SA_RESETHAND));
     setAction(SIGTERM, onSignal, SA_RESTART | static_cast<int>(SA_RESETHAND));
     setAction(SIGPIPE, SIG_IGN, 0);
@@ -63,8 +64,10 @@ TerminationSignals::~TerminationSignals()
 void TerminationSignals::read()
 {
     char number = 0;
-    while (::read(m_pipe[0], &number, 1) == 1)
-        Q_EMIT received(number);
+    while (::read(m_pipe[0], &number, 1) == 1) {
+        if (!std::exchange(m_received, true))
+            Q_EMIT received(number);
+    }
 }
 
 } // namespace cortex

@@ -7,6 +7,8 @@
 #include <QObject>
 #include <QTimer>
 
+#include <functional>
+
 namespace cortex {
 
 /// Owns the FleetState and is the only way to change it. Tells the router of each change of a node at once, and the
@@ -17,7 +19,10 @@ public:
     FleetStore(const QList<NeuronEntry>& neurons, const Catalogue& catalogue, QObject* parent = nullptr);
 
     const FleetState& state() const { return m_state; }
-    qint64 nowMs() const { return m_clock.elapsed(); } ///< monotonic; the clock of PendingLoad and LoadFailure
+    /// Monotonic; the clock of PendingLoad and LoadFailure.
+    qint64 nowMs() const { return m_now ? m_now() : m_clock.elapsed(); }
+    /// For tests in which time must not pass by itself.
+    void setClock(std::function<qint64()> now) { m_now = std::move(now); }
 
     /// Something that a node told: `change` gets the state, then nodeChanged follows.
     template <typename Change>
@@ -44,6 +49,7 @@ private:
 
     FleetState m_state;
     QElapsedTimer m_clock;
+    std::function<qint64()> m_now;
     QTimer m_changedTimer;
     qint64 m_lastChangedMs = -1000;
 };

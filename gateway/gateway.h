@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <semaphore>
 
 namespace cortex {
 
@@ -72,8 +73,11 @@ Q_SIGNALS:
     void operationFailed(const QString& message);
 
 private:
-    QThread m_thread;
-    Gateway* m_gateway = nullptr; ///< lives and dies on m_thread
+    void run();
+
+    std::unique_ptr<Gateway> m_gateway; ///< lives and dies on m_thread
+    std::unique_ptr<QThread> m_thread;
+    std::binary_semaphore m_ended{0}; ///< run() is over
     std::unique_ptr<TaskQueue> m_orders; ///< to m_thread; outlives it
     std::unique_ptr<TaskQueue> m_news; ///< to our thread
 };

@@ -2,7 +2,10 @@
 #pragma once
 
 #include "kernels/batch.h"
+#include "kernels/experts.h"
+#include "kernels/gateddelta.h"
 #include "kernels/kvpool.h"
+#include "kernels/statepool.h"
 #include "kernels/tensor.h"
 
 #include <span>
@@ -20,10 +23,10 @@ public:
 };
 
 struct DeviceInfo {
-    std::string name;        ///< "AMD EPYC 9354", "NVIDIA GeForce RTX 4090"
-    std::string kind;        ///< "cpu" or "cuda"
+    std::string name; ///< "AMD EPYC 9354", "NVIDIA GeForce RTX 4090"
+    std::string kind; ///< "cpu" or "cuda"
     std::string instructions; ///< what the kernels were chosen for: "avx512-vnni", "avx2", "portable", "sm_90"
-    int threads = 1;         ///< worker threads of a CPU device
+    int threads = 1; ///< worker threads of a CPU device
     size_t totalBytes = 0;
 };
 
@@ -41,7 +44,7 @@ struct LinearOutput {
     const Weight* weight = nullptr;
     Tensor out;
     const Weight* bias = nullptr; ///< Vector [weight.rows], or null
-    bool accumulate = false;      ///< residual connections add in place
+    bool accumulate = false; ///< residual connections add in place
 };
 
 enum class Activation { Silu, GeluTanh };
@@ -63,14 +66,14 @@ struct Rope {
 /// norm is given (Qwen3, Gemma 3), rotation, and for keys and values the write into the cache.
 struct HeadPreparation {
     const Weight* queryNorm = nullptr; ///< Vector [headDim], or null
-    const Weight* keyNorm = nullptr;   ///< Vector [headDim], or null
+    const Weight* keyNorm = nullptr; ///< Vector [headDim], or null
     float epsilon = 0;
     Rope rope;
 };
 
 struct AttentionOptions {
-    float scale = 0;      ///< multiplies q·k, usually 1/√headDim
-    int window = 0;       ///< keys older than this many positions are hidden; 0: none are
+    float scale = 0; ///< multiplies q·k, usually 1/√headDim
+    int window = 0; ///< keys older than this many positions are hidden; 0: none are
 };
 
 /// A place where weights live and operations run: one GPU, or the CPU with its threads. All calls come from the one
@@ -102,6 +105,10 @@ public:
     virtual size_t kvPoolBytes(const KvLayout& layout) const = 0;
     virtual std::unique_ptr<KvPool> createKvPool(const KvLayout& layout) = 0;
 
+    /// Recurrent memory of sequences; statePoolBytes is exact.
+    virtual size_t statePoolBytes(const StateLayout& layout) const = 0;
+    virtual std::unique_ptr<StatePool> createStatePool(const StateLayout& layout) = 0;
+
     /// The device side of a step's description, for steps up to these limits.
     virtual std::unique_ptr<Batch> createBatch(const BatchLimits& limits) = 0;
 
@@ -132,11 +139,14 @@ public:
     /// out [rows, columns] = x · rsqrt(mean(x²) + epsilon) · weight, per row. out may be x.
     virtual void rmsNorm(const Tensor& out, const Tensor& x, const Weight& weight, float epsilon) = 0;
 
+    /// x [rows, columns] ⊙= σ(gate); gate is [rows, columns], or [rows, 1] for one gate a row.
+    virtual void gateSigmoid(const Tensor& x, const Tensor& gate) = 0;
+
     /// x [rows, columns] += y.
     virtual void add(const Tensor& x, const Tensor& y) = 0;
 
-    /// Prepares q [rows, heads, headDim] and k [rows, kvHeads, headDim] in place and writes k and v (like k) into `layer`
-    /// of the cache at batch.positions of each row's slot. See HeadPreparation.
+    /// Prepares q [rows, heads, headDim] and k [rows, kvHeads, headDim] in place and writes k and v (like k) into
+    /// `layer` of the cache at batch.positions of each row's slot. See HeadPreparation.
     virtual void prepareHeads(const Tensor& q, const Tensor& k, const Tensor& v, const HeadPreparation& preparation,
                               KvPool& pool, int layer, const Batch& batch) = 0;
 
@@ -144,6 +154,33 @@ public:
     /// KV head h / (heads / kvHeads). Rows see their own sequence only, positions 0 … their own.
     virtual void attention(const Tensor& out, const Tensor& q, const KvPool& pool, int layer,
                            const AttentionOptions& options, const Batch& batch) = 0;
+
+    /// out [rows, valueHeads · valueDim] = the mixer of a Gated DeltaNet layer up to its output projection, for each
+    /// sequence from its slot's memory in `layer` of the pool, which is moved on (arXiv 2412.06464; Qwen3-Next). With
+    /// K the key head of value head h (see KeyHeadOrder), per token:
+    ///
+    ///     q, k, v = silu(causal depthwise convolution of `mixed`)
+    ///     q, k ← x · rsqrt(Σx² + 1e-6) per head;  q ← q / √keyDim
+    ///     β = σ(b);  g = decayRate · softplus(a + decayBias)
+    ///     S ← e^g S;  d = β (v − Sᵀk_K);  S ← S + k_K dᵀ;  o = Sᵀq_K
+    ///     out_h = norm ⊙ o · rsqrt(mean(o²) + epsilon) ⊙ silu(z_h)
+    ///
+    /// A sequence's results do not depend on how its prompt was cut into steps, nor on what else is in the batch.
+    virtual void gatedDelta(const Tensor& out, const GatedDeltaInput& input, const GatedDeltaWeights& weights,
+                            StatePool& pool, int layer, const Batch& batch) = 0;
+
+    /// Copies one slot's memory, all layers, to another: snapshots and their restoring.
+    virtual void copyState(StatePool& pool, int fromSlot, int toSlot) = 0;
+
+    /// choice = the k = choice.experts.columns() greatest of softmax(logits [rows, experts]) per row, best first (of
+    /// equals the lower number); shares are divided by their sum where `renormalise`.
+    virtual void routeExperts(const ExpertChoice& choice, const Tensor& logits, bool renormalise) = 0;
+
+    /// out [rows, hidden] += Σ_j shares[row, j] · down_e(activation(gate_e(input)) ⊙ up_e(input)), e = experts[row, j],
+    /// a row's terms in an order that depends on its choice alone. `inner` [rows · k, inner] is for intermediate
+    /// results. Gate and up are both block-quantized or both dense.
+    virtual void expertFeedForward(const LinearInput& input, const ExpertWeights& weights, const ExpertChoice& choice,
+                                   Activation activation, const Tensor& inner, const Tensor& out) = 0;
 
     /// out [batch.outputs(), columns] = x[batch.outputRows]: the rows whose logits are wanted.
     virtual void gatherOutputs(const Tensor& out, const Tensor& x, const Batch& batch) = 0;
@@ -159,5 +196,9 @@ std::span<const std::string> cpuInstructionPaths();
 
 /// Bytes per second that `threads` threads together read from memory, measured by streaming over `bytes` of it.
 double measureReadBandwidth(int threads, size_t bytes = size_t(512) << 20);
+
+/// Multiplications and additions per second of `threads` threads that do nothing but int8 dot products (vpdpbusd of
+/// AVX-512 VNNI); 0 where the processor has no such instruction.
+double measureDotPeak(int threads);
 
 } // namespace cortex::kernels

@@ -4,6 +4,7 @@
 #include "kernels/types.h"
 
 #include <array>
+#include <functional>
 #include <memory>
 
 namespace cortex::kernels {
@@ -48,12 +49,17 @@ enum class WeightUse {
 
 /// A weight as it stands in a file: `rows` output features of `columns` inputs, in file format, contiguous.
 /// `data` stays valid while `owner` lives; a device that gains nothing by packing keeps `owner` and reads in place.
+/// Or, of a weight that its file holds in another form: `readRow`, from which the device rounds row by row to `type`
+/// (kernels/quantize.h) while it packs.
 struct WeightSource {
     Type type = Type::F32;
     int64_t rows = 0;
     int64_t columns = 0;
     const void* data = nullptr;
     std::shared_ptr<const void> owner;
+    /// Fills `values` [columns] with a row, all finite; called from several threads. `data` is null then. Not for
+    /// Embedding.
+    std::function<void(int64_t row, float* values)> readRow = {};
 };
 
 /// A weight on a device, in the device's own packing. `rows` × `columns` as in the file; opaque to everyone else.

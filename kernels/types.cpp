@@ -12,7 +12,7 @@ namespace cortex::kernels {
 
 namespace {
 
-constexpr std::array<TypeTraits, 12> allTraits{{
+constexpr std::array<TypeTraits, 18> allTraits{{
     {"f32", 1, 4},
     {"f16", 1, 2},
     {"bf16", 1, 2},
@@ -25,6 +25,12 @@ constexpr std::array<TypeTraits, 12> allTraits{{
     {"q4_k", 256, 144},
     {"q5_k", 256, 176},
     {"q6_k", 256, 210},
+    {"q2_k", 256, 84},
+    {"q3_k", 256, 110},
+    {"iq4_nl", 32, 18},
+    {"iq4_xs", 256, 136},
+    {"mxfp4", 32, 17},
+    {"f8_e4m3", 1, 1},
 }};
 
 char lower(char c)
@@ -82,6 +88,10 @@ void dequantize(Type type, const void* source, float* destination, int64_t count
     case Type::BF16:
         convertEach(source, destination, count, bfloatToFloat);
         return;
+    case Type::F8_E4M3:
+        for (int64_t i = 0; i < count; ++i)
+            destination[i] = e4m3ToFloat(static_cast<const uint8_t*>(source)[i]);
+        return;
     case Type::I32:
         for (int64_t i = 0; i < count; ++i) {
             int32_t value;
@@ -97,6 +107,17 @@ void dequantize(Type type, const void* source, float* destination, int64_t count
     const auto* block = static_cast<const uint8_t*>(source);
     for (int64_t i = 0; i < count; i += t.blockElements, block += t.blockBytes)
         expandBlock(type, readBlock(type, block), destination + i);
+}
+
+float e4m3ToFloat(uint8_t bits)
+{
+    const uint32_t sign = uint32_t(bits & 0x80u) << 24;
+    const uint32_t magnitude = bits & 0x7fu;
+    if (magnitude == 0x7f)
+        return std::bit_cast<float>(sign | 0x7fc00000u);
+    if (magnitude < 8)
+        return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(float(magnitude) * 0x1p-9f));
+    return std::bit_cast<float>(sign | ((magnitude << 20) + (uint32_t(127 - 7) << 23)));
 }
 
 float halfToFloat(uint16_t bits)

@@ -23,6 +23,12 @@ enum class Type : uint8_t {
     Q4_K,
     Q5_K,
     Q6_K,
+    Q2_K,
+    Q3_K,
+    IQ4_NL,
+    IQ4_XS,
+    MXFP4,
+    F8_E4M3, ///< of safetensors; is rounded to another type before a device multiplies with it
 };
 
 /// Layout of one type: `blockElements` consecutive elements of a row take `blockBytes` bytes. Dense types have blocks
@@ -47,6 +53,8 @@ size_t rowBytes(Type type, int64_t columns);
 /// conversion: bit-exact with the `gguf` Python package. Also used for embedding rows and norms.
 void dequantize(Type type, const void* source, float* destination, int64_t count);
 
+/// 1 sign, 4 exponent, 3 mantissa bits; no infinities, 0x7f and 0xff are NaN (the "fn" of PyTorch's float8_e4m3fn).
+float e4m3ToFloat(uint8_t bits);
 float halfToFloat(uint16_t bits);
 uint16_t floatToHalf(float value); ///< rounds to nearest even
 float bfloatToFloat(uint16_t bits);

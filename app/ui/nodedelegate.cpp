@@ -5,7 +5,6 @@
 #include "app/models/format.h"
 #include "app/ui/colors.h"
 
-#include <QApplication>
 #include <QPainter>
 
 namespace cortex {
@@ -126,12 +125,7 @@ bool isDevice(const QModelIndex& index)
 
 void NodeDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const
 {
-    QStyleOptionViewItem background = option;
-    initStyleOption(&background, index);
-    background.text.clear();
-    const QStyle* style = option.widget ? option.widget->style() : QApplication::style();
-    style->drawControl(QStyle::CE_ItemViewItem, &background, painter, option.widget);
-
+    paintBackground(painter, option, index);
     painter->save();
     painter->setRenderHint(QPainter::Antialiasing);
     const RowStyle row(option);

@@ -4,7 +4,6 @@
 #include "app/models/fleetmodelsmodel.h"
 #include "app/ui/colors.h"
 
-#include <QApplication>
 #include <QPainter>
 
 namespace cortex {
@@ -64,12 +63,7 @@ void drawProgress(QPainter* painter, const QStyleOptionViewItem& option, const Q
 
 void StateDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const
 {
-    QStyleOptionViewItem background = option;
-    initStyleOption(&background, index);
-    background.text.clear();
-    const QStyle* style = option.widget ? option.widget->style() : QApplication::style();
-    style->drawControl(QStyle::CE_ItemViewItem, &background, painter, option.widget);
-
+    paintBackground(painter, option, index);
     painter->save();
     painter->setRenderHint(QPainter::Antialiasing);
     painter->setFont(option.font);

@@ -44,6 +44,7 @@ NeuronConfig parseNeuronConfig(const QByteArray& text, const QString& path, cons
 
     ConfigTable models = root.table("models");
     config.modelDirectories = models.filePaths("dirs");
+    config.offersBuiltinModels = models.boolean("builtin", config.offersBuiltinModels);
     models.finish();
 
     for (auto& [name, table] : root.namedTables("sources"))

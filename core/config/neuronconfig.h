@@ -30,6 +30,7 @@ struct NeuronConfig {
     quint16 port = 13131;
     QList<DefaultModel> defaultModels;
     QStringList modelDirectories;
+    bool offersBuiltinModels = false; ///< the models that come with Cortex are offered too
     QList<ModelSource> sources;
     bool prefixCacheEnabled = true;
     int threads = 0; ///< of the CPU device; 0: one per physical core

@@ -11,83 +11,171 @@
 namespace cortex::kernels {
 namespace {
 
-/// The scratch memory of a task, taken apart. Queries lie [headDim][vectors of a bundle], sums [vector][padded
-/// headDim], scores [vector][chunk].
+/// A partial result as attentionPartial describes it.
+struct Partial {
+    float* sums;
+    float& largest;
+    float& weight; ///< Σ exp(score − largest)
+
+    Partial(float* memory, int64_t headDim)
+        : sums(memory)
+        , largest(memory[paddedHead(headDim)])
+        , weight(memory[paddedHead(headDim) + 1])
+    {
+    }
+
+    void clear(int64_t headDim)
+    {
+        largest = -__builtin_inff();
+        weight = 0;
+        for (int64_t d = 0; d < paddedHead(headDim); ++d)
+            sums[d] = 0;
+    }
+};
+
+template <class V>
+float exponentialOf(float x)
+{
+    float lanes[V::lanes];
+    V::store(lanes, exponential<V>(V::set(x)));
+    return lanes[0];
+}
+
+template <class V>
+void mergeSpan(float* merged, const float* partial, int64_t headDim)
+{
+    using F = typename V::F;
+    Partial to(merged, headDim);
+    const Partial from(const_cast<float*>(partial), headDim);
+    if (from.weight == 0) // all of the span is hidden
+        return;
+    const float largest = to.largest > from.largest ? to.largest : from.largest;
+    const float oldShare = exponentialOf<V>(to.largest - largest), newShare = exponentialOf<V>(from.largest - largest);
+    const F old = V::set(oldShare), fresh = V::set(newShare);
+    for (int64_t d = 0; d < paddedHead(headDim); d += V::lanes)
+        V::store(to.sums + d, V::fma(V::load(from.sums + d), fresh, V::mul(V::load(to.sums + d), old)));
+    to.weight = from.weight * newShare + to.weight * oldShare;
+    to.largest = largest;
+}
+
+template <class V>
+void finishAttention(float* out, const float* merged, int64_t headDim)
+{
+    const Partial partial(const_cast<float*>(merged), headDim);
+    const float inverse = 1.0f / partial.weight;
+    for (int64_t d = 0; d < headDim; ++d)
+        out[d] = partial.sums[d] * inverse;
+}
+
+/// The queries of a task, scaled, [headDim][vectors of a bundle], and the partial results of the span at hand.
 template <class V>
 struct AttentionState {
     static constexpr int bundle = 8; ///< vectors that share the loads of keys and values
 
     float* queries;
-    float* sums;
-    float* scores;
-    float largest[AttentionTask::maxVectors];
-    float weight[AttentionTask::maxVectors]; ///< Σ exp(score − largest)
-    int64_t stride;
+    float* scores; ///< [vector of a bundle][chunk]
+    float* partials;
+    int64_t partialStride;
+    int64_t queryStride;
 
-    explicit AttentionState(const AttentionTask& task)
-        : stride(paddedHead(task.headDim))
+    AttentionState(const AttentionTask& task, float* spanPartials, int64_t stride)
+        : queries(task.scratch)
+        , scores(queries + AttentionTask::maxVectors * paddedHead(task.headDim))
+        , partials(spanPartials)
+        , partialStride(stride)
+        , queryStride(paddedHead(task.headDim))
     {
-        queries = task.scratch;
-        sums = queries + AttentionTask::maxVectors * stride;
-        scores = sums + AttentionTask::maxVectors * stride;
-        for (int v = 0; v < task.vectors; ++v) {
-            largest[v] = -__builtin_inff();
-            weight[v] = 0;
-        }
-        for (int64_t i = 0; i < task.vectors * stride; ++i)
-            sums[i] = 0;
         for (int first = 0; first < task.vectors; first += bundle) {
             const int count = task.vectors - first < bundle ? task.vectors - first : bundle;
             for (int v = 0; v < count; ++v)
                 for (int d = 0; d < task.headDim; ++d)
-                    queries[first * stride + d * count + v] = task.queries[first + v][d] * task.scale;
+                    queries[first * queryStride + d * count + v] = task.queries[first + v][d] * task.scale;
         }
     }
+
+    /// Behind queries and scores, for the tasks that keep their partial results to themselves.
+    static float* ownPartials(const AttentionTask& task)
+    {
+        return task.scratch + AttentionTask::maxVectors * (paddedHead(task.headDim) + AttentionTask::chunk);
+    }
+
+    float* partial(int vector) const { return partials + vector * partialStride; }
 };
+
+/// scores of `vectors` queries against `groups` vectors of neighbouring positions. Every score is a sum of its own, so
+/// the groups only decide how many run side by side.
+template <class V, Type type, int vectors, int groups>
+void scorePositions(const AttentionTask& task, const float* q, const std::byte* key, int count, float* scores)
+{
+    constexpr int element = type == Type::F32 ? 4 : 2;
+    typename V::F total[groups][vectors];
+    CORTEX_UNROLL
+    for (int g = 0; g < groups; ++g) {
+        CORTEX_UNROLL
+        for (int v = 0; v < vectors; ++v)
+            total[g][v] = V::set(0);
+    }
+    for (int d = 0; d < task.headDim; ++d, q += vectors, key += size_t(task.keyStride) * element) {
+        CORTEX_UNROLL
+        for (int g = 0; g < groups; ++g) {
+            const typename V::F k = loadDense<V, type>(key + g * V::lanes * element);
+            CORTEX_UNROLL
+            for (int v = 0; v < vectors; ++v)
+                total[g][v] = V::fma(k, V::set(q[v]), total[g][v]);
+        }
+    }
+    CORTEX_UNROLL
+    for (int g = 0; g < groups; ++g) {
+        CORTEX_UNROLL
+        for (int v = 0; v < vectors; ++v) {
+            float* out = scores + v * AttentionTask::chunk + g * V::lanes;
+            if (count >= (g + 1) * V::lanes) {
+                V::store(out, total[g][v]);
+            } else {
+                float row[V::lanes];
+                V::store(row, total[g][v]);
+                for (int i = 0; i < count - g * V::lanes; ++i)
+                    out[i] = row[i];
+            }
+        }
+    }
+}
+
+/// Vectors of positions that are scored side by side: enough sums in flight when there are few queries.
+constexpr int positionGroups(int vectors)
+{
+    return vectors <= 4 ? 2 : 1;
+}
 
 /// scores of `vectors` queries against the positions of one chunk.
 template <class V, Type type, int vectors>
 void scoreChunk(const AttentionTask& task, const float* queries, int begin, int end, float* scores)
 {
     constexpr int element = type == Type::F32 ? 4 : 2;
+    constexpr int groups = positionGroups(vectors);
     for (int position = begin; position < end;) {
         const int inBlock = position % task.blockTokens;
         const int blockEnd = position - inBlock + task.blockTokens;
         const int runEnd = blockEnd < end ? blockEnd : end;
-        const std::byte* keys = task.cache + size_t(task.blockTable[position / task.blockTokens]) * task.blockStride;
-        for (int p = position; p < runEnd; p += V::lanes) {
-            typename V::F total[vectors];
-            CORTEX_UNROLL
-            for (int v = 0; v < vectors; ++v)
-                total[v] = V::set(0);
-            const std::byte* key = keys + size_t(inBlock + p - position) * element;
-            const float* q = queries;
-            for (int d = 0; d < task.headDim; ++d, q += vectors, key += size_t(task.keyStride) * element) {
-                const typename V::F k = loadDense<V, type>(key);
-                CORTEX_UNROLL
-                for (int v = 0; v < vectors; ++v)
-                    total[v] = V::fma(k, V::set(q[v]), total[v]);
-            }
-            float row[V::lanes];
-            const int count = runEnd - p < V::lanes ? runEnd - p : V::lanes;
-            for (int v = 0; v < vectors; ++v) {
-                float* out = scores + v * AttentionTask::chunk + (p - begin);
-                if (count == V::lanes) {
-                    V::store(out, total[v]);
-                } else {
-                    V::store(row, total[v]);
-                    for (int i = 0; i < count; ++i)
-                        out[i] = row[i];
-                }
-            }
+        const std::byte* keys = task.cache + size_t(task.blockTable[position / task.blockTokens]) * task.blockStride
+            + size_t(inBlock) * element;
+        while (position < runEnd) {
+            const int count = runEnd - position;
+            float* out = scores + (position - begin);
+            const int taken = count > V::lanes ? groups * V::lanes : V::lanes;
+            if (taken > V::lanes)
+                scorePositions<V, type, vectors, groups>(task, queries, keys, count, out);
+            else
+                scorePositions<V, type, vectors, 1>(task, queries, keys, count, out);
+            position += taken < count ? taken : count;
+            keys += taken * element;
         }
-        position = runEnd;
     }
 }
 
 /// Turns a chunk's scores into weights, hiding what the vector may not see, and rescales what was summed before.
-template <class V, Type type>
-void weighChunk(const AttentionTask& task, AttentionState<V>& state, int vector, int begin, float* scores)
+template <class V>
+void weighChunk(const AttentionTask& task, Partial partial, int vector, int begin, float* scores)
 {
     using F = typename V::F;
     constexpr int chunk = AttentionTask::chunk;
@@ -107,7 +195,7 @@ void weighChunk(const AttentionTask& task, AttentionState<V>& state, int vector,
             scores[i] = 0;
         return;
     }
-    const float previous = state.largest[vector];
+    const float previous = partial.largest;
     const float largest = previous > chunkTop ? previous : chunkTop;
     F weights = V::set(0);
     for (int i = 0; i < chunk; i += V::lanes) {
@@ -117,71 +205,96 @@ void weighChunk(const AttentionTask& task, AttentionState<V>& state, int vector,
     }
     float fading = 1;
     if (largest != previous) {
-        float lanes[V::lanes];
-        V::store(lanes, exponential<V>(V::set(previous - largest)));
-        fading = lanes[0];
-        float* sums = state.sums + vector * state.stride;
-        for (int64_t d = 0; d < state.stride; d += V::lanes)
-            V::store(sums + d, V::mul(V::load(sums + d), V::set(fading)));
+        fading = exponentialOf<V>(previous - largest);
+        for (int64_t d = 0; d < paddedHead(task.headDim); d += V::lanes)
+            V::store(partial.sums + d, V::mul(V::load(partial.sums + d), V::set(fading)));
     }
-    state.largest[vector] = largest;
-    state.weight[vector] = state.weight[vector] * fading + V::sum(weights);
+    partial.largest = largest;
+    partial.weight = partial.weight * fading + V::sum(weights);
 }
 
-/// sums += weights · values of one chunk, up to `end`.
-template <class V, Type type, int vectors>
-void addValues(const AttentionTask& task, int begin, int end, const float* weights, float* sums, int64_t stride)
+/// sums [d … d + width · lanes − 1] += weights · values of one chunk, up to `end`.
+template <class V, Type type, int vectors, int width>
+void addColumns(const AttentionTask& task, int begin, int end, const float* weights, float* sums, int64_t stride,
+                int64_t d)
 {
     constexpr int element = type == Type::F32 ? 4 : 2;
     constexpr int chunk = AttentionTask::chunk;
-    for (int64_t d = 0; d < stride; d += V::lanes) {
-        typename V::F total[vectors];
+    typename V::F total[vectors][width];
+    CORTEX_UNROLL
+    for (int v = 0; v < vectors; ++v) {
         CORTEX_UNROLL
-        for (int v = 0; v < vectors; ++v)
-            total[v] = V::load(sums + v * stride + d);
-        for (int position = begin; position < end;) {
-            const int inBlock = position % task.blockTokens;
-            const int blockEnd = position - inBlock + task.blockTokens;
-            const int runEnd = blockEnd < end ? blockEnd : end;
-            const std::byte* values = task.cache + task.valueOffset
-                + size_t(task.blockTable[position / task.blockTokens]) * task.blockStride
-                + (size_t(inBlock) * size_t(task.valueStride) + size_t(d)) * element;
-            for (; position < runEnd; ++position, values += size_t(task.valueStride) * element) {
-                const typename V::F value = loadDense<V, type>(values);
+        for (int w = 0; w < width; ++w)
+            total[v][w] = V::load(sums + v * stride + d + w * V::lanes);
+    }
+    for (int position = begin; position < end;) {
+        const int inBlock = position % task.blockTokens;
+        const int blockEnd = position - inBlock + task.blockTokens;
+        const int runEnd = blockEnd < end ? blockEnd : end;
+        const std::byte* values = task.cache + task.valueOffset
+            + size_t(task.blockTable[position / task.blockTokens]) * task.blockStride
+            + (size_t(inBlock) * size_t(task.valueStride) + size_t(d)) * element;
+        for (; position < runEnd; ++position, values += size_t(task.valueStride) * element) {
+            CORTEX_UNROLL
+            for (int w = 0; w < width; ++w) {
+                const typename V::F value = loadDense<V, type>(values + w * V::lanes * element);
                 CORTEX_UNROLL
                 for (int v = 0; v < vectors; ++v)
-                    total[v] = V::fma(value, V::set(weights[v * chunk + position - begin]), total[v]);
+                    total[v][w] = V::fma(value, V::set(weights[v * chunk + position - begin]), total[v][w]);
             }
         }
+    }
+    CORTEX_UNROLL
+    for (int v = 0; v < vectors; ++v) {
         CORTEX_UNROLL
-        for (int v = 0; v < vectors; ++v)
-            V::store(sums + v * stride + d, total[v]);
+        for (int w = 0; w < width; ++w)
+            V::store(sums + v * stride + d + w * V::lanes, total[v][w]);
     }
 }
 
+/// sums += weights · values of one chunk, up to `end`. With few queries several vectors of dimensions go side by side:
+/// sums in flight, and whole cache lines.
 template <class V, Type type, int vectors>
-void attendBundle(const AttentionTask& task, AttentionState<V>& state, int first, int begin, int end)
+void addValues(const AttentionTask& task, int begin, int end, const float* weights, float* sums, int64_t stride)
 {
-    float* scores = state.scores;
-    scoreChunk<V, type, vectors>(task, state.queries + first * state.stride, begin, end, scores);
-    for (int v = 0; v < vectors; ++v)
-        weighChunk<V, type>(task, state, first + v, begin, scores + v * AttentionTask::chunk);
-    addValues<V, type, vectors>(task, begin, end, scores, state.sums + first * state.stride, state.stride);
+    constexpr int width = vectors <= 2 ? 4 : vectors <= 4 ? 2 : 1;
+    const int64_t columns = paddedHead(task.headDim);
+    int64_t d = 0;
+    for (; d + width * V::lanes <= columns; d += width * V::lanes)
+        addColumns<V, type, vectors, width>(task, begin, end, weights, sums, stride, d);
+    for (; d < columns; d += V::lanes)
+        addColumns<V, type, vectors, 1>(task, begin, end, weights, sums, stride, d);
 }
 
-template <class V, Type type>
-void attendType(const AttentionTask& task)
+template <class V, Type type, int vectors>
+void attendBundle(const AttentionTask& task, const AttentionState<V>& state, int first, int begin, int end)
 {
-    using Bundle = void (*)(const AttentionTask&, AttentionState<V>&, int, int, int);
+    float* scores = state.scores;
+    scoreChunk<V, type, vectors>(task, state.queries + first * state.queryStride, begin, end, scores);
+    for (int v = 0; v < vectors; ++v)
+        weighChunk<V>(task, {state.partial(first + v), task.headDim}, first + v, begin,
+                      scores + v * AttentionTask::chunk);
+    addValues<V, type, vectors>(task, begin, end, scores, state.partial(first), state.partialStride);
+}
+
+/// The partial results of one span.
+template <class V, Type type>
+void runSpan(const AttentionTask& task, const AttentionState<V>& state, int span)
+{
+    using Bundle = void (*)(const AttentionTask&, const AttentionState<V>&, int, int, int);
     static constexpr Bundle bundles[] = {attendBundle<V, type, 1>, attendBundle<V, type, 2>, attendBundle<V, type, 3>,
                                          attendBundle<V, type, 4>, attendBundle<V, type, 5>, attendBundle<V, type, 6>,
                                          attendBundle<V, type, 7>, attendBundle<V, type, 8>};
     constexpr int chunk = AttentionTask::chunk;
     constexpr int bundle = AttentionState<V>::bundle;
-    AttentionState<V> state(task);
-    const int last = task.positions[task.vectors - 1];
+    for (int v = 0; v < task.vectors; ++v)
+        Partial(state.partial(v), task.headDim).clear(task.headDim);
     const int oldest = task.window > 0 ? task.positions[0] - task.window + 1 : 0;
-    for (int begin = oldest > 0 ? oldest / chunk * chunk : 0; begin <= last; begin += chunk) {
+    const int last = task.positions[task.vectors - 1];
+    const int spanEnd = (span + 1) * AttentionTask::span < last + 1 ? (span + 1) * AttentionTask::span : last + 1;
+    for (int begin = span * AttentionTask::span; begin < spanEnd; begin += chunk) {
+        if (begin + chunk <= oldest)
+            continue;
         for (int first = 0; first < task.vectors; first += bundle) {
             const int count = task.vectors - first < bundle ? task.vectors - first : bundle;
             const int seen = task.positions[first + count - 1] + 1;
@@ -189,12 +302,33 @@ void attendType(const AttentionTask& task)
                 bundles[count - 1](task, state, first, begin, seen < begin + chunk ? seen : begin + chunk);
         }
     }
-    for (int v = 0; v < task.vectors; ++v) {
-        const float inverse = 1.0f / state.weight[v];
-        const float* sums = state.sums + v * state.stride;
-        for (int d = 0; d < task.headDim; ++d)
-            task.outs[v][d] = sums[d] * inverse;
+}
+
+template <class V, Type type>
+void attendType(const AttentionTask& task)
+{
+    const int64_t stride = attentionPartial(task.headDim);
+    float* spanPartials = AttentionState<V>::ownPartials(task);
+    float* merged = spanPartials + AttentionTask::maxVectors * stride;
+    const AttentionState<V> state(task, spanPartials, stride);
+    for (int v = 0; v < task.vectors; ++v)
+        Partial(merged + v * stride, task.headDim).clear(task.headDim);
+    for (int span = task.firstSpan(); span < task.endSpan(); ++span) {
+        runSpan<V, type>(task, state, span);
+        for (int v = 0; v < task.vectors; ++v)
+            mergeSpan<V>(merged + v * stride, state.partial(v), task.headDim);
     }
+    for (int v = 0; v < task.vectors; ++v)
+        finishAttention<V>(task.outs[v], merged + v * stride, task.headDim);
+}
+
+template <class V>
+void mergeSpans(float* out, const float* partials, int spans, int64_t stride, int64_t headDim, float* scratch)
+{
+    Partial(scratch, headDim).clear(headDim);
+    for (int span = 0; span < spans; ++span)
+        mergeSpan<V>(scratch, partials + span * stride, headDim);
+    finishAttention<V>(out, scratch, headDim);
 }
 
 template <class V>
@@ -206,6 +340,18 @@ void attendAny(Type cacheType, const AttentionTask& task)
         attendType<V, Type::BF16>(task);
     else
         attendType<V, Type::F32>(task);
+}
+
+template <class V>
+void attendSpanAny(Type cacheType, const AttentionTask& task, int span, float* partials, int64_t stride)
+{
+    const AttentionState<V> state(task, partials, stride);
+    if (cacheType == Type::F16)
+        runSpan<V, Type::F16>(task, state, span);
+    else if (cacheType == Type::BF16)
+        runSpan<V, Type::BF16>(task, state, span);
+    else
+        runSpan<V, Type::F32>(task, state, span);
 }
 
 } // namespace

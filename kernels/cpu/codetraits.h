@@ -12,8 +12,13 @@ struct CodeTraits {
     bool minimums; ///< value = scale · code + minimum
     bool superBlocks; ///< scales are bytes times a float16 per 256 columns
     bool halfScales; ///< a scale per sixteen columns
-    int quantBytes; ///< per row and block of 32 columns, in the tile's first part
-    int scaleBytes; ///< per row and (super-)block, in the tile's second part
+    int quantBytes; ///< per row and block of 32 columns, in the tile
+    int scaleBytes; ///< per row and (super-)block, in the tile
+    int tableBits = 0; ///< codes are looked up in a table of numbers of this many bits; 0: they are the numbers
+    bool exponents = false; ///< the scale is a power of two, stored as its exponent
+
+    /// Bits of the numbers that are multiplied; eight are signed, fewer are not.
+    constexpr int productBits() const { return tableBits > 0 ? tableBits : bits; }
 };
 
 constexpr CodeTraits codeTraits(Type type)
@@ -35,6 +40,16 @@ constexpr CodeTraits codeTraits(Type type)
         return {5, -1, true, true, false, 20, 20};
     case Type::Q6_K:
         return {6, 5, false, true, true, 24, 18};
+    case Type::Q2_K:
+        return {2, -1, true, true, true, 8, 20};
+    case Type::Q3_K:
+        return {3, 2, false, true, true, 12, 18};
+    case Type::IQ4_NL:
+        return {4, -1, false, false, false, 16, 2, 8};
+    case Type::IQ4_XS:
+        return {4, -1, false, true, false, 16, 10, 8};
+    case Type::MXFP4: // its table holds value + 16
+        return {4, 4, false, false, false, 16, 1, 5, true};
     default:
         return {};
     }

@@ -17,21 +17,17 @@ size_t piece(size_t bytes)
     return (bytes + 127) / 128 * 128;
 }
 
-/// The pieces of the workspace for products over `columns`, for one row.
-struct WorkspacePieces {
-    size_t quantizedRow;
-    size_t denseRow;
-    size_t attention;
+/// Deals out memory, or only counts it where there is none.
+struct Pieces {
+    std::byte* memory;
+    size_t used = 0;
 
-    explicit WorkspacePieces(const WorkspaceLimits& limits)
-        : quantizedRow(size_t((limits.columns + 31) / 32) * sizeof(ActivationBlock))
-        , denseRow(size_t(limits.columns) * sizeof(float))
-        , attention(piece(size_t(attentionScratch(limits.headDim)) * sizeof(float)))
+    template <class T>
+    void take(T*& pointer, int64_t count)
     {
+        pointer = memory ? reinterpret_cast<T*>(memory + used) : nullptr;
+        used += piece(size_t(count) * sizeof(T));
     }
-
-    size_t perWorker() const { return 2 * piece(denseRow) + piece(quantizedRow) + attention; }
-    size_t shared(int rows) const { return piece(size_t(rows) * quantizedRow) + piece(size_t(rows) * denseRow); }
 };
 
 [[maybe_unused]] bool isContiguous(const Tensor& tensor)
@@ -55,6 +51,7 @@ std::byte* bytesOf(const Tensor& tensor)
 CpuDevice::CpuDevice(int threads, const CpuPath& path)
     : m_path(path)
     , m_pool(threads)
+    , m_spanTasks(threads > 1 ? size_t(4 * threads) : 0)
     , m_scratch(size_t(threads))
 {
     m_info.name = processorName();
@@ -94,35 +91,67 @@ std::unique_ptr<Batch> CpuDevice::createBatch(const BatchLimits& limits)
     return std::make_unique<CpuBatch>(limits);
 }
 
+/// Partial results of attention that workers may share: one row of the longest sequence.
+int64_t CpuDevice::attentionPartials(const WorkspaceLimits& limits)
+{
+    return limits.heads * ((int64_t(limits.contextTokens) + AttentionTask::span - 1) / AttentionTask::span);
+}
+
+/// Fills in the pointers to `memory`; returns the bytes that they need, also of null.
+size_t CpuDevice::arrangeWorkspace(const WorkspaceLimits& limits, std::byte* memory, Activations& activations,
+                                   ExpertScratch& experts, float*& partials, std::vector<Scratch>& workers) const
+{
+    Pieces pieces{memory};
+    const int64_t blocks = (limits.columns + 31) / 32;
+    const auto takeActivations = [&](Activations& taken, int64_t rows) {
+        pieces.take(taken.quantized, rows * blocks);
+        pieces.take(taken.dense, rows * limits.columns);
+    };
+    takeActivations(activations, limits.rows);
+    if (limits.experts > 0) {
+        const int64_t pairs = int64_t(limits.rows) * limits.expertsPerRow;
+        // One or the other at a time.
+        pieces.take(experts.activations.dense, pairs * limits.columns);
+        experts.activations.quantized = reinterpret_cast<ActivationBlock*>(experts.activations.dense);
+        pieces.take(experts.pairs, pairs);
+        pieces.take(experts.places, pairs);
+        pieces.take(experts.begins, limits.experts + 1);
+    }
+    pieces.take(partials, attentionPartials(limits) * attentionPartial(limits.headDim));
+    for (Scratch& scratch : workers) {
+        takeActivations(scratch.single, 1);
+        pieces.take(scratch.row, limits.columns);
+        pieces.take(scratch.attention, attentionScratch(limits.headDim));
+        pieces.take(scratch.shares, limits.experts);
+        if (limits.state.layers == 0)
+            continue;
+        const int64_t keys = paddedHead(limits.state.keyDim), values = paddedHead(limits.state.valueDim);
+        DeltaScratch& delta = scratch.delta;
+        pieces.take(delta.queries, DeltaTask::maxTokens * keys);
+        pieces.take(delta.keys, DeltaTask::maxTokens * keys);
+        pieces.take(delta.values, DeltaTask::maxTokens * values);
+        pieces.take(delta.outs, DeltaTask::maxTokens * values);
+        pieces.take(delta.taps, limits.state.kernelWidth * std::max(keys, values));
+        pieces.take(delta.steps, DeltaTask::maxTokens);
+        pieces.take(delta.zeros, std::max(keys, values));
+    }
+    return pieces.used;
+}
+
 size_t CpuDevice::workspaceBytes(const WorkspaceLimits& limits) const
 {
-    const WorkspacePieces pieces(limits);
-    return pieces.shared(limits.rows) + m_scratch.size() * pieces.perWorker();
+    Activations activations;
+    ExpertScratch experts;
+    float* partials = nullptr;
+    std::vector<Scratch> workers(m_scratch.size());
+    return arrangeWorkspace(limits, nullptr, activations, experts, partials, workers);
 }
 
 void CpuDevice::reserveWorkspace(const WorkspaceLimits& limits)
 {
-    const WorkspacePieces pieces(limits);
     m_workspace = HostMemory(workspaceBytes(limits));
     m_limits = limits;
-    std::byte* next = m_workspace.data();
-    const auto take = [&next](size_t bytes) {
-        std::byte* taken = next;
-        next += piece(bytes);
-        return taken;
-    };
-    const auto takeActivations = [&](int rows) {
-        Activations activations;
-        activations.quantized = reinterpret_cast<ActivationBlock*>(take(size_t(rows) * pieces.quantizedRow));
-        activations.dense = reinterpret_cast<float*>(take(size_t(rows) * pieces.denseRow));
-        return activations;
-    };
-    m_activations = takeActivations(limits.rows);
-    for (Scratch& scratch : m_scratch) {
-        scratch.single = takeActivations(1);
-        scratch.row = reinterpret_cast<float*>(take(pieces.denseRow));
-        scratch.attention = reinterpret_cast<float*>(take(pieces.attention));
-    }
+    arrangeWorkspace(limits, m_workspace.data(), m_activations, m_experts, m_attentionPartials, m_scratch);
 }
 
 void CpuDevice::upload(const Tensor& destination, const void* source)

@@ -14,7 +14,8 @@
 namespace cortex::kernels {
 
 /// The CPU side. Operations run at once, on the caller and the pool's workers, and have finished on return.
-/// cpudevice.cpp: memory and loading; linear.cpp: products; heads.cpp: heads and attention; rows.cpp: the rest.
+/// cpudevice.cpp: memory and loading; linear.cpp: products; heads.cpp: heads and attention; gateddelta.cpp: recurrent
+/// layers; experts.cpp: mixtures of experts; rows.cpp: the rest.
 class CpuDevice final : public Device {
 public:
     CpuDevice(int threads, const CpuPath& path);
@@ -27,6 +28,8 @@ public:
     WeightPtr loadWeight(const WeightSource& source, WeightUse use) override;
     size_t kvPoolBytes(const KvLayout& layout) const override;
     std::unique_ptr<KvPool> createKvPool(const KvLayout& layout) override;
+    size_t statePoolBytes(const StateLayout& layout) const override;
+    std::unique_ptr<StatePool> createStatePool(const StateLayout& layout) override;
     std::unique_ptr<Batch> createBatch(const BatchLimits& limits) override;
     size_t workspaceBytes(const WorkspaceLimits& limits) const override;
     void reserveWorkspace(const WorkspaceLimits& limits) override;
@@ -39,11 +42,18 @@ public:
     void gatedLinear(const LinearInput& input, const Weight& gate, const Weight& up, Activation activation,
                      const Tensor& out) override;
     void rmsNorm(const Tensor& out, const Tensor& x, const Weight& weight, float epsilon) override;
+    void gateSigmoid(const Tensor& x, const Tensor& gate) override;
     void add(const Tensor& x, const Tensor& y) override;
     void prepareHeads(const Tensor& q, const Tensor& k, const Tensor& v, const HeadPreparation& preparation,
                       KvPool& pool, int layer, const Batch& batch) override;
     void attention(const Tensor& out, const Tensor& q, const KvPool& pool, int layer, const AttentionOptions& options,
                    const Batch& batch) override;
+    void gatedDelta(const Tensor& out, const GatedDeltaInput& input, const GatedDeltaWeights& weights, StatePool& pool,
+                    int layer, const Batch& batch) override;
+    void copyState(StatePool& pool, int fromSlot, int toSlot) override;
+    void routeExperts(const ExpertChoice& choice, const Tensor& logits, bool renormalise) override;
+    void expertFeedForward(const LinearInput& input, const ExpertWeights& weights, const ExpertChoice& choice,
+                           Activation activation, const Tensor& inner, const Tensor& out) override;
     void gatherOutputs(const Tensor& out, const Tensor& x, const Batch& batch) override;
 
 private:
@@ -55,11 +65,43 @@ private:
 
         const void* group(Type type, int64_t firstRow) const;
     };
+    /// One worker's scratch memory for heads of a recurrent layer, for DeltaTask::maxTokens rows.
+    struct DeltaScratch {
+        float* queries = nullptr; ///< [rows, paddedHead(keyDim)]
+        float* keys = nullptr; ///< likewise
+        float* values = nullptr; ///< [rows, paddedHead(valueDim)]
+        float* outs = nullptr; ///< likewise
+        float* taps = nullptr; ///< of one head's queries, keys or values
+        DeltaStep* steps = nullptr;
+        const float* zeros = nullptr; ///< an input from before the sequence began
+    };
+    /// The (row, j) pairs of a mixture layer, sorted by expert; shared by all workers.
+    struct ExpertScratch {
+        Activations activations; ///< of the sorted pairs, in groups of their own for each expert
+        int32_t* pairs = nullptr; ///< row · k + j of each sorted pair
+        int32_t* places = nullptr; ///< the sorted pair of each row · k + j
+        int32_t* begins = nullptr; ///< first sorted pair of each expert, and one past the last
+    };
+    /// Sorted pairs of one expert that are multiplied together; see rowGroup.
+    struct ExpertGroup {
+        int first;
+        int rows;
+    };
+    /// A task of attention whose spans are shared between workers.
+    struct SpanTask {
+        AttentionTask task;
+        int firstUnit; ///< spans of the tasks before it
+        float* partials; ///< [vectors][spans]: what is merged lies side by side
+
+        int spans() const { return task.endSpan() - task.firstSpan(); }
+    };
     /// One worker's part of the workspace.
     struct Scratch {
         float* row = nullptr;
         Activations single; ///< of an operation on one row, which every worker prepares for itself
         float* attention = nullptr;
+        float* shares = nullptr; ///< softmax over the experts
+        DeltaScratch delta;
         uint64_t preparedFor = 0; ///< the m_operation that `single` belongs to
     };
 
@@ -70,6 +112,21 @@ private:
     template <class Consume>
     void forTiles(const LinearInput& input, bool quantized, bool dense, int64_t tiles, int64_t tileBytes,
                   const Consume& consume);
+    void storeTile(const LinearOutput& output, const float* sums, int64_t tile, int64_t firstRow, int rows) const;
+    static int64_t attentionPartials(const WorkspaceLimits& limits);
+    template <class MakeTask>
+    bool attendInSpans(Type type, int tasks, const MakeTask& makeTask);
+
+    struct DeltaHeads;
+    ExpertGroup groupAt(int expert, int place) const;
+    void sortByExpert(const ExpertChoice& choice, int experts);
+    void arrangeExpertRow(const float* x, int64_t columns, bool quantized, ExpertGroup group, int place);
+    void arrangeInput(const LinearInput& input, const ExpertChoice& choice, bool quantized);
+    void multiplyExpertTile(const CpuWeight& weight, int64_t tile, int first, int rows, float* sums) const;
+    template <class Consume>
+    void forExpertTiles(int experts, int64_t tiles, size_t tileBytes, int64_t rowBytes, const Consume& consume);
+    size_t arrangeWorkspace(const WorkspaceLimits& limits, std::byte* memory, Activations& activations,
+                            ExpertScratch& experts, float*& partials, std::vector<Scratch>& workers) const;
 
     const CpuPath& m_path;
     ThreadPool m_pool;
@@ -78,6 +135,9 @@ private:
     HostMemory m_workspace;
     WorkspaceLimits m_limits;
     Activations m_activations;
+    ExpertScratch m_experts;
+    float* m_attentionPartials = nullptr; ///< attentionPartials() of them
+    std::vector<SpanTask> m_spanTasks; ///< room for as many as are too few to keep all workers busy
     std::vector<Scratch> m_scratch; ///< per worker
     uint64_t m_operation = 0;
 };

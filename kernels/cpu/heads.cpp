@@ -24,26 +24,14 @@ struct Heads {
     float* head(int64_t row, int64_t head) const { return data + row * rowStride + head * headStride; }
 };
 
-void rotate(float* x, const float* cosines, const float* sines, int64_t pairs, RopePairing pairing)
+/// Writes `count` elements of a row, `stride` apart in the cache.
+template <class Element>
+void scatter(std::byte* destination, const void* source, int64_t count, int64_t stride)
 {
-    const int64_t step = pairing == RopePairing::HalfSplit ? 1 : 2;
-    const int64_t partner = pairing == RopePairing::HalfSplit ? pairs : 1;
-    for (int64_t i = 0; i < pairs; ++i, x += step) {
-        const float a = x[0];
-        const float b = x[partner];
-        x[0] = a * cosines[i] - b * sines[i];
-        x[partner] = a * sines[i] + b * cosines[i];
-    }
-}
-
-void storeElement(Type type, std::byte* destination, int64_t index, float value)
-{
-    if (type == Type::F16)
-        reinterpret_cast<uint16_t*>(destination)[index] = floatToHalf(value);
-    else if (type == Type::BF16)
-        reinterpret_cast<uint16_t*>(destination)[index] = floatToBfloat(value);
-    else
-        reinterpret_cast<float*>(destination)[index] = value;
+    auto* out = reinterpret_cast<Element*>(destination);
+    const auto* in = static_cast<const Element*>(source);
+    for (int64_t i = 0; i < count; ++i)
+        out[i * stride] = in[i];
 }
 
 /// Work that makes a chunk worth handing to another thread, in elements.
@@ -71,27 +59,30 @@ void CpuDevice::prepareHeads(const Tensor& q, const Tensor& k, const Tensor& v, 
             m_path.normalize(head, head, cpu(*norm).floats(), headDim, preparation.epsilon);
         if (pairs) {
             const float* cosines = rotations + row * 2 * pairs;
-            rotate(head, cosines, cosines + pairs, pairs, preparation.rope.pairing);
+            m_path.rotate(head, cosines, cosines + pairs, pairs, preparation.rope.pairing);
         }
     };
-    const auto store = [&](int row, int head) {
+    const int64_t element = rowBytes(layout.type, 1);
+    const auto store = [&](int row, int head, float* scratch) {
         const int position = rows.position(row);
         const int block = rows.blockTable(rows.slot(row))[position / layout.blockTokens];
         const int inBlock = position % layout.blockTokens;
         std::byte* piece = cache.piece(layer, block, head);
-        for (int64_t d = 0; d < headDim; ++d)
-            storeElement(layout.type, piece, d * cache.keyStride() + inBlock, keys.head(row, head)[d]);
-        for (int64_t d = 0; d < headDim; ++d)
-            storeElement(layout.type, piece + cache.valueOffset(), inBlock * cache.valueStride() + d,
-                         values.head(row, head)[d]);
+        m_path.convert(layout.type, scratch, keys.head(row, head), headDim);
+        if (element == 2)
+            scatter<uint16_t>(piece + inBlock * element, scratch, headDim, cache.keyStride());
+        else
+            scatter<uint32_t>(piece + inBlock * element, scratch, headDim, cache.keyStride());
+        m_path.convert(layout.type, piece + cache.valueOffset() + inBlock * cache.valueStride() * element,
+                       values.head(row, head), headDim);
     };
     const int64_t grain = std::max<int64_t>(1, chunkElements / (headDim * (q.shape[1] + 2 * layout.heads)));
-    m_pool.forEach(rows.rows(), grain, [&](int row, int) {
+    m_pool.forEach(rows.rows(), grain, [&](int row, int worker) {
         for (int head = 0; head < q.shape[1]; ++head)
             prepare(queries.head(row, head), preparation.queryNorm, row);
         for (int head = 0; head < layout.heads; ++head) {
             prepare(keys.head(row, head), preparation.keyNorm, row);
-            store(row, head);
+            store(row, head, m_scratch[size_t(worker)].attention);
         }
     });
 }
@@ -113,11 +104,7 @@ void CpuDevice::attention(const Tensor& out, const Tensor& q, const KvPool& pool
         const int vectors = sequence.rows * group;
         return layout.heads * ((vectors + AttentionTask::maxVectors - 1) / AttentionTask::maxVectors);
     };
-    int64_t tasks = 0;
-    for (const BatchSequence& sequence : rows.sequences())
-        tasks += tasksOf(sequence);
-
-    const auto runTask = [&](int index, int worker) {
+    const auto makeTask = [&](int index, int worker) {
         const BatchSequence* sequence = rows.sequences().data();
         for (; index >= tasksOf(*sequence); ++sequence)
             index -= tasksOf(*sequence);
@@ -144,9 +131,49 @@ void CpuDevice::attention(const Tensor& out, const Tensor& q, const KvPool& pool
             task.positions[i] = sequence->firstPosition + row;
         }
         task.scratch = m_scratch[size_t(worker)].attention;
-        m_path.attend(layout.type, task);
+        return task;
     };
-    m_pool.forEach(tasks, 1, runTask);
+    int tasks = 0;
+    for (const BatchSequence& sequence : rows.sequences())
+        tasks += tasksOf(sequence);
+    if (tasks <= int(m_spanTasks.size()) && attendInSpans(layout.type, tasks, makeTask))
+        return;
+    m_pool.forEach(tasks, 1, [&](int index, int worker) { m_path.attend(layout.type, makeTask(index, worker)); });
+}
+
+/// Attention of few tasks over many positions: workers share the spans. False where that is not worth it, or where the
+/// workspace was reserved for less.
+template <class MakeTask>
+bool CpuDevice::attendInSpans(Type type, int tasks, const MakeTask& makeTask)
+{
+    const int64_t stride = attentionPartial(m_limits.headDim);
+    int units = 0;
+    int64_t partials = 0;
+    for (int i = 0; i < tasks; ++i) {
+        SpanTask& shared = m_spanTasks[size_t(i)];
+        shared = {makeTask(i, 0), units, m_attentionPartials + partials * stride};
+        units += shared.spans();
+        partials += int64_t(shared.spans()) * shared.task.vectors;
+    }
+    if (units == tasks || partials > attentionPartials(m_limits))
+        return false;
+
+    m_pool.forEach(units, 1, [&](int unit, int worker) {
+        const auto later = [](int value, const SpanTask& shared) { return value < shared.firstUnit; };
+        const SpanTask& shared = *(std::upper_bound(m_spanTasks.data(), m_spanTasks.data() + tasks, unit, later) - 1);
+        AttentionTask task = shared.task;
+        task.scratch = m_scratch[size_t(worker)].attention;
+        const int span = unit - shared.firstUnit;
+        m_path.attendSpan(type, task, task.firstSpan() + span, shared.partials + span * stride,
+                          shared.spans() * stride);
+    });
+    for (int i = 0; i < tasks; ++i) {
+        const SpanTask& shared = m_spanTasks[size_t(i)];
+        for (int v = 0; v < shared.task.vectors; ++v)
+            m_path.mergeSpans(shared.task.outs[v], shared.partials + v * shared.spans() * stride, shared.spans(),
+                              stride, shared.task.headDim, shared.task.scratch);
+    }
+    return true;
 }
 
 } // namespace cortex::kernels

@@ -15,27 +15,14 @@ constexpr int largestProduct = 8 * 16;
 /// Activations that a worker walks again for every tile should stay in its share of the second-level cache.
 constexpr int64_t passBytes = 384 << 10;
 
-/// Less weight than this is not worth waking anybody for.
-constexpr int64_t smallestChunkBytes = 16 << 10;
+/// A product of one row takes weights in pieces of about this size: long enough to be worth claiming, short enough that
+/// all workers end at the same time.
+constexpr int64_t pieceBytes = 16 << 10;
 
-/// Chunks of work per worker: enough that one that is held up does not hold up the others.
-constexpr int chunksPerWorker = 4;
-
-/// Adds up what LinearOutput asks for, for `rows` rows of one tile.
-void storeTile(const LinearOutput& output, const float* sums, int tileRows, int64_t tile, int64_t firstRow, int rows)
-{
-    const int64_t column = tile * tileRows;
-    const int width = int(std::min<int64_t>(tileRows, output.weight->rows() - column));
-    const int64_t stride = rowStride(output.out);
-    const float* bias = output.bias ? cpu(*output.bias).floats() + column : nullptr;
-    for (int row = 0; row < rows; ++row, sums += tileRows) {
-        float* out = floats(output.out) + (firstRow + row) * stride + column;
-        for (int i = 0; i < width; ++i) {
-            const float value = bias ? sums[i] + bias[i] : sums[i];
-            out[i] = output.accumulate ? out[i] + value : value;
-        }
-    }
-}
+/// Pieces per worker, at least, of a product of many rows, and tiles per piece, at most: a piece's tiles stay in the
+/// second-level cache while all rows pass by.
+constexpr int64_t piecesPerWorker = 12;
+constexpr int64_t largestPiece = 4;
 
 } // namespace
 
@@ -121,13 +108,13 @@ void CpuDevice::forTiles(const LinearInput& input, bool quantized, bool dense, i
         std::max<int64_t>(1, dense ? columns * 4 : columns * int64_t(sizeof(ActivationBlock)) / 32);
     const int64_t stretch = m_path.largestGroup;
     const int64_t pass = std::max(stretch, passBytes / rowBytes / stretch * stretch);
-    const int64_t grain = rows > 1 ? 1 : std::max<int64_t>(1, smallestChunkBytes / tileBytes);
-    const int64_t chunks = std::min<int64_t>((tiles + grain - 1) / grain, chunksPerWorker * m_pool.size());
-    m_pool.run(int(chunks), [&](int chunk, int worker) {
+    const int64_t grain = rows > 1 ? std::clamp<int64_t>(tiles / (piecesPerWorker * m_pool.size()), 1, largestPiece)
+                                   : std::max<int64_t>(1, pieceBytes / tileBytes);
+    m_pool.forPieces(tiles, grain, [&](int64_t firstTile, int64_t endTile, int worker) {
         const Activations activations = rows > 1 ? shared : prepareSingle(input, quantized, dense, worker);
         for (int64_t first = 0; first < rows; first += pass) {
             const int64_t end = std::min(first + pass, rows);
-            for (int64_t tile = tiles * chunk / chunks; tile < tiles * (chunk + 1) / chunks; ++tile) {
+            for (int64_t tile = firstTile; tile < endTile; ++tile) {
                 for (int64_t row = first; row < end;) {
                     const int group = rowGroup(end - row, m_path.largestGroup);
                     consume(tile, row, group, activations);
@@ -136,6 +123,16 @@ void CpuDevice::forTiles(const LinearInput& input, bool quantized, bool dense, i
             }
         }
     });
+}
+
+/// Adds up what LinearOutput asks for, for `rows` rows of one tile.
+void CpuDevice::storeTile(const LinearOutput& output, const float* sums, int64_t tile, int64_t firstRow, int rows) const
+{
+    const int64_t column = tile * m_path.tileRows;
+    const int width = int(std::min<int64_t>(m_path.tileRows, output.weight->rows() - column));
+    const int64_t stride = rowStride(output.out);
+    m_path.store(floats(output.out) + firstRow * stride + column, stride, sums, rows, width,
+                 output.bias ? cpu(*output.bias).floats() + column : nullptr, output.accumulate);
 }
 
 void CpuDevice::linear(const LinearInput& input, std::span<const LinearOutput> outputs)
@@ -162,7 +159,7 @@ void CpuDevice::linear(const LinearInput& input, std::span<const LinearOutput> o
                  alignas(64) float sums[largestProduct];
                  m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(
                      weight.tile(tile), weight.columns(), activations.group(weight.type(), firstRow), sums);
-                 storeTile(*output, sums, m_path.tileRows, tile, firstRow, rows);
+                 storeTile(*output, sums, tile, firstRow, rows);
              });
 }
 
@@ -186,7 +183,7 @@ void CpuDevice::gatedLinear(const LinearInput& input, const Weight& gate, const 
                  multiply(g, gated);
                  multiply(u, raised);
                  m_path.gate(activation, gated, gated, raised, int64_t(rows) * m_path.tileRows);
-                 storeTile({&gate, out, nullptr, false}, gated, m_path.tileRows, tile, firstRow, rows);
+                 storeTile({&gate, out, nullptr, false}, gated, tile, firstRow, rows);
              });
 }
 

@@ -4,6 +4,7 @@
 #include "kernels/blockformat.h"
 #include "kernels/cpu/codetraits.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -11,14 +12,38 @@ namespace cortex::kernels {
 
 namespace {
 
+/// Bits from … from + width − 1 of each of four bytes, at bit `at` of each.
+uint32_t moveBits(uint32_t bytes, int from, int width, int at)
+{
+    return (bytes >> from & ((1u << width) - 1) * 0x01010101u) << at;
+}
+
+uint32_t readWord(const uint8_t* source)
+{
+    uint32_t word;
+    std::memcpy(&word, source, sizeof word);
+    return word;
+}
+
+void addToWord(uint8_t* destination, uint32_t bits)
+{
+    const uint32_t word = readWord(destination) | bits;
+    std::memcpy(destination, &word, sizeof word);
+}
+
 /// Moves values into a tile that was zeroed.
 struct Store {
     using Byte = uint8_t;
     using Block = const RowBlock;
 
-    static void bits(uint8_t& packed, int at, int width, uint8_t value, int from)
+    /// `width` bits of four neighbouring codes, at bit `from` of the codes and at bit `at` of the packed bytes.
+    static void codes(uint8_t* packed, int at, int width, const uint8_t* values, int from)
     {
-        packed = uint8_t(packed | (value >> from & ((1 << width) - 1)) << at);
+        addToWord(packed, moveBits(readWord(values), from, width, at));
+    }
+    static void bits(uint8_t& packed, int at, int width, uint8_t value)
+    {
+        packed = uint8_t(packed | (value & ((1 << width) - 1)) << at);
     }
     static void half(uint8_t* packed, uint16_t value) { std::memcpy(packed, &value, 2); }
 };
@@ -28,9 +53,13 @@ struct Load {
     using Byte = const uint8_t;
     using Block = RowBlock;
 
-    static void bits(uint8_t packed, int at, int width, uint8_t& value, int from)
+    static void codes(const uint8_t* packed, int at, int width, uint8_t* values, int from)
     {
-        value = uint8_t(value | (packed >> at & ((1 << width) - 1)) << from);
+        addToWord(values, moveBits(readWord(packed), at, width, from));
+    }
+    static void bits(uint8_t packed, int at, int width, uint8_t& value)
+    {
+        value = uint8_t(value | (packed >> at & ((1 << width) - 1)));
     }
     static void half(const uint8_t* packed, uint16_t& value) { std::memcpy(&value, packed, 2); }
 };
@@ -49,17 +78,14 @@ public:
     {
     }
 
-    /// `codes`: the block's in the tile, `scales`: likewise, of the 256 columns where there are such.
-    void move(Byte* codes, Byte* scales, Block& block) const
+    /// `packed`: the block in the tile, its scales first.
+    void move(Byte* packed, Block& block) const
     {
+        moveScales(packed, block);
+        Byte* codes = packed + size_t(m_code.scaleBytes) * m_rows + 4 * m_lane;
         const size_t parts = m_code.superBlocks ? 8 : 1;
         for (size_t part = 0; part < parts; ++part)
             moveCodes(codes + part * size_t(m_code.quantBytes) * m_rows, block.codes + 32 * part);
-        Access::half(scales + 2 * m_lane, block.scale);
-        if (m_code.minimums)
-            Access::half(scales + 2 * (m_rows + m_lane), block.minimum);
-        if (m_code.superBlocks)
-            moveByteScales(scales + (m_code.minimums ? 4 : 2) * m_rows + m_lane, block);
     }
 
 private:
@@ -67,30 +93,55 @@ private:
     void moveCodes(Byte* packed, Code* codes) const
     {
         const size_t registerBytes = 4 * m_rows;
-        for (size_t column = 0; column < 32; ++column) {
-            const size_t j = column / 4;
-            Byte* byte = packed + 4 * m_lane + column % 4;
+        for (size_t j = 0; j < 8; ++j, codes += 4) {
             if (m_code.bits == 8) {
-                Access::bits(byte[j * registerBytes], 0, 8, codes[column], 0);
+                Access::codes(packed + j * registerBytes, 0, 8, codes, 0);
                 continue;
             }
-            Access::bits(byte[j % 4 * registerBytes], j < 4 ? 0 : 4, 4, codes[column], 0);
+            if (m_code.bits < 4) {
+                Access::codes(packed + j / 4 * registerBytes, int(j % 4 * 2), 2, codes, 0);
+                if (m_code.bits == 3)
+                    Access::codes(packed + 2 * registerBytes, int(j), 1, codes, 2);
+                continue;
+            }
+            Access::codes(packed + j % 4 * registerBytes, j < 4 ? 0 : 4, 4, codes, 0);
             if (m_code.bits == 5)
-                Access::bits(byte[4 * registerBytes], int(j), 1, codes[column], 4);
+                Access::codes(packed + 4 * registerBytes, int(j), 1, codes, 4);
             else if (m_code.bits == 6)
-                Access::bits(byte[(4 + j / 4) * registerBytes], int(j % 4 * 2), 2, codes[column], 4);
+                Access::codes(packed + (4 + j / 4) * registerBytes, int(j % 4 * 2), 2, codes, 4);
         }
+    }
+
+    void moveScales(Byte* packed, Block& block) const
+    {
+        if (m_code.exponents) {
+            Access::bits(packed[m_lane], 0, 8, block.scales[0]);
+            return;
+        }
+        Access::half(packed + 2 * m_lane, block.scale);
+        if (m_code.minimums)
+            Access::half(packed + 2 * (m_rows + m_lane), block.minimum);
+        if (m_code.superBlocks)
+            moveByteScales(packed + (m_code.minimums ? 4 : 2) * m_rows + m_lane, block);
     }
 
     void moveByteScales(Byte* packed, Block& block) const
     {
-        for (size_t part = 0; part < 8; ++part, packed += 2 * m_rows) {
-            if (m_code.halfScales) {
-                Access::bits(packed[0], 0, 8, block.scales[2 * part], 0);
-                Access::bits(packed[m_rows], 0, 8, block.scales[2 * part + 1], 0);
-            } else {
-                Access::bits(packed[0], 0, 8, block.scales[part], 0);
-                Access::bits(packed[m_rows], 0, 8, block.minimums[part], 0);
+        if (m_code.halfScales) {
+            const int bits = m_code.minimums ? 4 : 8;
+            for (size_t half = 0; half < 16; ++half, packed += m_rows) {
+                Access::bits(*packed, 0, bits, block.scales[half]);
+                if (m_code.minimums)
+                    Access::bits(*packed, 4, 4, block.minimums[half]);
+            }
+            return;
+        }
+        for (size_t part = 0; part < 8; ++part) {
+            Access::bits(*packed, 0, 8, block.scales[part]);
+            packed += m_rows;
+            if (m_code.minimums) {
+                Access::bits(*packed, 0, 8, block.minimums[part]);
+                packed += m_rows;
             }
         }
     }
@@ -100,18 +151,12 @@ private:
     size_t m_lane;
 };
 
-/// Bytes per row of a tile's first part; all of it for dense types.
-size_t codeBytes(Type type, int64_t columns)
-{
-    if (!traits(type).isQuantized())
-        return rowBytes(type, columns);
-    return size_t(columns / 32) * size_t(codeTraits(type).quantBytes);
-}
-
-size_t scaleBytes(Type type, int64_t columns)
+/// Bytes that one row takes of a (super-)block in a tile; of an element for dense types.
+size_t packedBytes(Type type)
 {
     const TypeTraits& t = traits(type);
-    return t.isQuantized() ? size_t(columns / t.blockElements) * size_t(codeTraits(type).scaleBytes) : 0;
+    const CodeTraits code = codeTraits(type);
+    return t.isQuantized() ? size_t(t.blockElements / 32 * code.quantBytes + code.scaleBytes) : size_t(t.blockBytes);
 }
 
 } // namespace
@@ -122,8 +167,8 @@ Packing::Packing(Type type, int64_t rows, int64_t columns, int tileRows)
     , m_columns(columns)
     , m_tileRows(tileRows)
     , m_tiles((rows + tileRows - 1) / tileRows)
-    , m_scalesOffset(codeBytes(type, columns) * size_t(tileRows))
-    , m_tileBytes((m_scalesOffset + scaleBytes(type, columns) * size_t(tileRows) + 63) / 64 * 64)
+    , m_blockBytes(packedBytes(type) * size_t(tileRows))
+    , m_tileBytes((size_t(columns / traits(type).blockElements) * m_blockBytes + 63) / 64 * 64)
 {
     assert(columns % traits(type).blockElements == 0);
 }
@@ -151,16 +196,13 @@ void Packing::packDense(int64_t tile, const std::byte* source, std::byte* destin
 void Packing::packBlocks(int64_t tile, const std::byte* source, std::byte* destination) const
 {
     const TypeTraits& t = traits(m_type);
-    auto* codes = reinterpret_cast<uint8_t*>(destination);
-    for (int lane = 0; lane < m_tileRows && tile * m_tileRows + lane < m_rows; ++lane) {
-        const TileRow<Store> row(m_type, m_tileRows, lane);
-        const auto* block =
-            reinterpret_cast<const uint8_t*>(source) + size_t(tile * m_tileRows + lane) * rowBytes(m_type, m_columns);
-        for (int64_t i = 0; i < m_columns / t.blockElements; ++i, block += t.blockBytes) {
-            const RowBlock parts = readBlock(m_type, block);
-            row.move(codes + blockCodes(i), codes + m_scalesOffset + blockScales(i), parts);
-        }
-    }
+    const size_t stride = rowBytes(m_type, m_columns);
+    const int lanes = int(std::min<int64_t>(m_tileRows, m_rows - tile * m_tileRows));
+    const auto* blocks = reinterpret_cast<const uint8_t*>(source) + size_t(tile * m_tileRows) * stride;
+    auto* packed = reinterpret_cast<uint8_t*>(destination);
+    for (int64_t i = 0; i < m_columns / t.blockElements; ++i, blocks += t.blockBytes, packed += m_blockBytes)
+        for (int lane = 0; lane < lanes; ++lane)
+            TileRow<Store>(m_type, m_tileRows, lane).move(packed, readBlock(m_type, blocks + size_t(lane) * stride));
 }
 
 void Packing::expandRow(const std::byte* packed, int64_t row, float* destination) const
@@ -175,22 +217,12 @@ void Packing::expandRow(const std::byte* packed, int64_t row, float* destination
         return;
     }
     const TileRow<Load> source(m_type, m_tileRows, lane);
-    const auto* codes = reinterpret_cast<const uint8_t*>(tile);
-    for (int64_t i = 0; i < m_columns / t.blockElements; ++i, destination += t.blockElements) {
+    const auto* blocks = reinterpret_cast<const uint8_t*>(tile);
+    for (int64_t i = 0; i < m_columns / t.blockElements; ++i, blocks += m_blockBytes, destination += t.blockElements) {
         RowBlock block{};
-        source.move(codes + blockCodes(i), codes + m_scalesOffset + blockScales(i), block);
+        source.move(blocks, block);
         expandBlock(m_type, block, destination);
     }
-}
-
-size_t Packing::blockCodes(int64_t block) const
-{
-    return size_t(block) * codeBytes(m_type, traits(m_type).blockElements) * size_t(m_tileRows);
-}
-
-size_t Packing::blockScales(int64_t block) const
-{
-    return size_t(block) * size_t(codeTraits(m_type).scaleBytes) * size_t(m_tileRows);
 }
 
 } // namespace cortex::kernels

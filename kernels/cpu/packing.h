@@ -12,20 +12,26 @@ namespace cortex::kernels {
 ///
 /// Dense types: [columns][R] elements.
 ///
-/// Block types: first the codes, per block of 32 columns,
+/// Block types: block after block, so that a product reads one stream of memory. First the scales, per 32 columns
+///   Q4_0, Q5_0, Q8_0, IQ4_NL  d [R] float16;
+///   Q4_1, Q5_1                d [R], m [R] float16;
+///   MXFP4                     exponent [R] bytes;
+/// or per 256 columns
+///   Q4_K, Q5_K  d [R], dmin [R] float16, then for each of the eight parts scale [R], minimum [R] bytes;
+///   Q2_K        d [R], dmin [R] float16, then for each part [2][R] bytes, of the first and last sixteen columns: the
+///               scale in the low, the minimum in the high four bits;
+///   Q3_K, Q6_K  d [R] float16, then for each part scales [2][R] signed bytes, of the first and last sixteen columns;
+///   IQ4_XS      d [R] float16, then for each part scale [R] signed bytes;
+/// then the codes, per 32 columns
 ///   low four bits  [4][R][4] bytes: byte (j, r, k) holds column 4j + k of row r below and column 16 + 4j + k above;
 ///   fifth bit      [R][4] bytes (Q5_*): bit j of byte (r, k) belongs to column 4j + k;
 ///   bits 5 and 6   [2][R][4] bytes (Q6_K): bits 2i, 2i + 1 of byte (h, r, k) belong to column 16h + 4i + k;
 ///   Q8_0           [8][R][4] bytes: byte (j, r, k) is column 4j + k of row r;
-/// then the scales, per block
-///   Q4_0, Q5_0, Q8_0  d [R] float16;
-///   Q4_1, Q5_1        d [R], m [R] float16;
-/// or per 256 columns
-///   Q4_K, Q5_K        d [R], dmin [R] float16, then per block of 32 scale [R], minimum [R] bytes;
-///   Q6_K              d [R] float16, then per block of 32 scales [2][R] signed bytes, of the first and last sixteen.
+///   two bits       [2][R][4] bytes (Q2_K, Q3_K): bits 2i, 2i + 1 of byte (h, r, k) belong to column 16h + 4i + k;
+///   third bit      [R][4] bytes (Q3_K): as the fifth bit above.
 ///
-/// This takes the bytes that the file takes, but for Q4_K and Q5_K (4 bytes more per 256 columns: six-bit scales become
-/// bytes). A tile is rounded up to 64 bytes.
+/// This takes the bytes that the file takes, but for the types whose six-bit scales become bytes: 4 bytes more per 256
+/// columns for Q3_K, Q4_K and Q5_K, 2 for IQ4_XS. A tile is rounded up to 64 bytes.
 class Packing {
 public:
     Packing(Type type, int64_t rows, int64_t columns, int tileRows);
@@ -43,15 +49,13 @@ public:
 private:
     void packDense(int64_t tile, const std::byte* source, std::byte* destination) const;
     void packBlocks(int64_t tile, const std::byte* source, std::byte* destination) const;
-    size_t blockCodes(int64_t block) const;
-    size_t blockScales(int64_t block) const;
 
     Type m_type;
     int64_t m_rows;
     int64_t m_columns;
     int m_tileRows;
     int64_t m_tiles;
-    size_t m_scalesOffset;
+    size_t m_blockBytes; ///< of a (super-)block of all rows of a tile
     size_t m_tileBytes;
 };
 

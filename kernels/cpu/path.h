@@ -6,10 +6,29 @@
 
 namespace cortex::kernels {
 
+/// Head dimensions are padded to this many elements wherever the kernels walk them in whole vectors.
+constexpr int headPadding = 16;
+
+constexpr int64_t paddedHead(int64_t headDim)
+{
+    return (headDim + headPadding - 1) / headPadding * headPadding;
+}
+
+/// A softmax that has seen some of a vector's positions: the values' sums [paddedHead(headDim)], weighed by
+/// exp(score − largest), then `largest` and the sum of the weights.
+constexpr int64_t attentionPartial(int64_t headDim)
+{
+    return paddedHead(headDim) + headPadding;
+}
+
 /// Attention of up to `maxVectors` query vectors that share one KV head of one sequence.
+///
+/// Positions are taken in spans, counted from position 0, whose partial results are merged in order: always, so that
+/// other workers may compute some of them without touching a bit.
 struct AttentionTask {
     static constexpr int maxVectors = 32;
-    static constexpr int chunk = 64; ///< positions per step of the online softmax, always counted from position 0
+    static constexpr int chunk = 64; ///< positions per step of the online softmax
+    static constexpr int span = 256;
 
     const std::byte* cache = nullptr; ///< this layer and KV head, block 0 (see CpuKvPool for the arrangement)
     size_t blockStride = 0; ///< bytes from one block to the next
@@ -28,21 +47,63 @@ struct AttentionTask {
     int positions[maxVectors]; ///< ascending
 
     float* scratch = nullptr; ///< attentionScratch(headDim) floats
+
+    /// The span that is seen first.
+    int firstSpan() const { return window > 0 && positions[0] >= window ? (positions[0] - window + 1) / span : 0; }
+    int endSpan() const { return positions[vectors - 1] / span + 1; }
 };
-
-/// Head dimensions are padded to this many elements wherever the kernels walk them in whole vectors.
-constexpr int headPadding = 16;
-
-constexpr int64_t paddedHead(int64_t headDim)
-{
-    return (headDim + headPadding - 1) / headPadding * headPadding;
-}
 
 constexpr int64_t attentionScratch(int64_t headDim)
 {
-    // Queries and sums per vector, scores per vector and position.
-    return AttentionTask::maxVectors * (2 * paddedHead(headDim) + AttentionTask::chunk);
+    // Queries, sums of a span and of all spans per vector, scores per vector and position.
+    return AttentionTask::maxVectors * (paddedHead(headDim) + 2 * attentionPartial(headDim) + AttentionTask::chunk);
 }
+
+/// Rows of one head lie far apart, so that the processor does not foresee them: they are asked for this many ahead.
+constexpr int rowsAhead = 6;
+
+/// out [rows, channels] = silu(Σ_i taps[i] ⊙ inputs[row + i]): a causal depthwise convolution over `width` inputs.
+struct Convolution {
+    const float* const* inputs = nullptr; ///< rows + width − 1 of them, [channels] each
+    const float* taps = nullptr; ///< [width, channels], of the oldest input first
+    float* out = nullptr;
+    int64_t outStride = 0;
+    int rows = 0;
+    int width = 0;
+    int64_t channels = 0;
+};
+
+/// The scalars of one token of a delta rule.
+struct DeltaStep {
+    float beta;
+    float scale; ///< of the state as this token finds it, decayed
+    float inverse; ///< 1 / scale
+    float rescale; ///< multiplies the stored state before this token, and is part of `scale` no longer; mostly 1
+    float keyQuery; ///< k·q
+};
+
+/// The gated delta rule of one value head over some tokens, in order:
+/// S ← e^g S;  d = β (v − Sᵀk);  S ← S + k dᵀ;  o = Sᵀq.
+///
+/// What is stored is S / scale, so that decay costs one multiplication of a scalar; only when that becomes small
+/// (DeltaStep::rescale) is it multiplied into the state. Scale and state are kept together between calls, so that how
+/// tokens are cut into calls does not touch a bit. Columns of S are independent of each other.
+struct DeltaTask {
+    static constexpr int blockColumns = 32; ///< columns of a block; see CpuStatePool for the arrangement
+    static constexpr int maxTokens = 64; ///< of one call, by its callers' scratch memory
+
+    float* state = nullptr;
+    int keyDim = 0;
+    int valueDim = 0;
+    int tokens = 0;
+    const float* queries = nullptr; ///< [tokens] of [keyDim], keyStride apart
+    const float* keys = nullptr;
+    int64_t keyStride = 0;
+    const float* values = nullptr; ///< [tokens] of [paddedHead(valueDim)], valueStride apart
+    float* outs = nullptr; ///< likewise
+    int64_t valueStride = 0;
+    const DeltaStep* steps = nullptr; ///< [tokens]
+};
 
 /// The innermost loops of one instruction set. Everything above (splitting, scratch, shapes) is written once and calls
 /// through this table. Results of a row never depend on the rows beside it: each sum has one order of its own.
@@ -63,8 +124,30 @@ struct CpuPath {
     void (*add)(float* x, const float* y, int64_t count);
     /// out = activation(gate) · up. out may be either.
     void (*gate)(Activation activation, float* out, const float* gate, const float* up, int64_t count);
-    /// Runs a task against a cache of this type.
+    /// x ← x rotated: the first 2 · pairs elements, by angles whose cosines and sines are given.
+    void (*rotate)(float* x, const float* cosines, const float* sines, int64_t pairs, RopePairing pairing);
+    /// out = x in another type: F16, BF16 or F32.
+    void (*convert)(Type type, void* out, const float* x, int64_t count);
+    /// out [rows, columns] (=, or += when `accumulate`) sums [rows, tileRows] + bias; columns ≤ tileRows, bias may be
+    /// null.
+    void (*store)(float* out, int64_t stride, const float* sums, int rows, int columns, const float* bias,
+                  bool accumulate);
+
+    /// Runs a task against a cache of this type, to its outs.
     void (*attend)(Type cacheType, const AttentionTask& task);
+    /// Runs one span of a task; partials [vectors], `stride` floats apart, are of that span alone.
+    void (*attendSpan)(Type cacheType, const AttentionTask& task, int span, float* partials, int64_t stride);
+    /// out = the attention that `spans` partial results, `stride` floats apart, make in order;
+    /// `scratch` holds attentionPartial(headDim) floats.
+    void (*mergeSpans)(float* out, const float* partials, int spans, int64_t stride, int64_t headDim, float* scratch);
+
+    /// x ⊙= σ(gate).
+    void (*gateSigmoid)(float* x, const float* gate, int64_t count);
+    /// out = softmax(x). out may be x.
+    void (*softmax)(float* out, const float* x, int64_t count);
+    float (*dot)(const float* x, const float* y, int64_t count);
+    void (*convolve)(const Convolution& task);
+    void (*delta)(const DeltaTask& task);
 };
 
 /// The path of that name where this machine can run it, else null.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/deltarule.h"
 #include "kernels/cpu/path.h"
 #include "kernels/cpu/products.h"
 #include "kernels/cpu/rowwise.h"
@@ -56,7 +57,18 @@ CpuPath::Product findProduct(Type type, int log2Rows)
         return productFor<V, Type::Q5_K>(log2Rows);
     case Type::Q6_K:
         return productFor<V, Type::Q6_K>(log2Rows);
+    case Type::Q2_K:
+        return productFor<V, Type::Q2_K>(log2Rows);
+    case Type::Q3_K:
+        return productFor<V, Type::Q3_K>(log2Rows);
+    case Type::IQ4_NL:
+        return productFor<V, Type::IQ4_NL>(log2Rows);
+    case Type::IQ4_XS:
+        return productFor<V, Type::IQ4_XS>(log2Rows);
+    case Type::MXFP4:
+        return productFor<V, Type::MXFP4>(log2Rows);
     case Type::I32:
+    case Type::F8_E4M3:
         break;
     }
     return nullptr;
@@ -65,8 +77,27 @@ CpuPath::Product findProduct(Type type, int log2Rows)
 template <class V>
 constexpr CpuPath pathOf(std::string_view name)
 {
-    return {name,       V::lanes,    V::largestGroup, findProduct<V>, quantizeRow<V>, normalizeRow<V>,
-            addRows<V>, gateRows<V>, attendAny<V>};
+    return {
+        name,
+        V::lanes,
+        V::largestGroup,
+        findProduct<V>,
+        quantizeRow<V>,
+        normalizeRow<V>,
+        addRows<V>,
+        gateRows<V>,
+        rotateHead<V>,
+        convertRow<V>,
+        storeSums<V>,
+        attendAny<V>,
+        attendSpanAny<V>,
+        mergeSpans<V>,
+        gateSigmoidRows<V>,
+        softmaxRow<V>,
+        dotProduct<V>,
+        convolveRows<V>,
+        runDelta<V>,
+    };
 }
 
 } // namespace

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include "kernels/blockformat.h"
 #include "kernels/cpu/activations.h"
 #include "kernels/cpu/codetraits.h"
 #include "kernels/types.h"
 
+#include <array>
 #include <cstddef>
 
 // Products of one weight tile with a group of activation rows, for any vector type V. Included by the path*.cpp files
@@ -20,12 +22,12 @@
 namespace cortex::kernels {
 namespace {
 
-/// Shifts fields of `bits` bits at 2^… so that field `index` lands on bit 4, and masks the rest away.
-template <class V, int bits, int index>
-typename V::B highField(typename V::B fields)
+/// Bytes hold fields of `bits` bits side by side: moves field `index` to bit `at` and masks the others away.
+template <class V, int bits, int index, int at>
+typename V::B field(typename V::B fields)
 {
-    constexpr int shift = bits * index - 4;
-    constexpr uint8_t mask = uint8_t(((1 << bits) - 1) << 4);
+    constexpr int shift = bits * index - at;
+    constexpr uint8_t mask = uint8_t(((1 << bits) - 1) << at);
     if constexpr (shift > 0)
         return V::both(V::template shiftRight<shift>(fields), V::bytes(mask));
     else if constexpr (shift < 0)
@@ -34,14 +36,27 @@ typename V::B highField(typename V::B fields)
         return V::both(fields, V::bytes(mask));
 }
 
-/// The 32 codes of every row of a tile, in eight registers: register j holds columns 4j … 4j + 3 of row r in bytes
-/// 4r … 4r + 3.
-template <class V, int bits>
+/// What the codes of a type with a table stand for, as unsigned numbers where the products want such: less the zero
+/// point (see zeroPoint) they are iq4Values and fp4Values.
+template <class V, Type type>
+constexpr std::array<uint8_t, 16> codeTable()
+{
+    std::array<uint8_t, 16> table{};
+    for (size_t i = 0; i < table.size(); ++i)
+        table[i] =
+            type == Type::MXFP4 ? uint8_t(fp4Values[i] + 16) : uint8_t(iq4Values[i] + (V::unsignedDot ? 128 : 0));
+    return table;
+}
+
+/// The numbers of the 32 columns of every row of a tile, in eight registers: register j holds columns 4j … 4j + 3 of
+/// row r in bytes 4r … 4r + 3.
+template <class V, Type type>
 struct Codes {
     typename V::B w[8];
 
     explicit Codes(const uint8_t* quants)
     {
+        constexpr int bits = codeTraits(type).bits;
         constexpr int bytes = 4 * V::lanes;
         if constexpr (bits == 8) {
             CORTEX_UNROLL
@@ -50,6 +65,11 @@ struct Codes {
                 if constexpr (V::unsignedDot) // code + 128, undone by zeroPoint
                     w[j] = V::flipSigns(w[j]);
             }
+        } else if constexpr (bits < 4) {
+            setFields<2, 0, 4>(V::loadBytes(quants), w);
+            setFields<2, 0, 4>(V::loadBytes(quants + bytes), w + 4);
+            if constexpr (bits == 3)
+                addFields<1, 0, 8, 2>(V::loadBytes(quants + 2 * bytes), w);
         } else {
             const typename V::B nibble = V::bytes(15);
             CORTEX_UNROLL
@@ -60,21 +80,34 @@ struct Codes {
             }
             if constexpr (bits == 5) {
                 const typename V::B high = V::loadBytes(quants + 4 * bytes);
-                addHigh<1, 0, 8>(high, w);
+                addFields<1, 0, 8, 4>(high, w);
             } else if constexpr (bits == 6) {
-                addHigh<2, 0, 4>(V::loadBytes(quants + 4 * bytes), w);
-                addHigh<2, 0, 4>(V::loadBytes(quants + 5 * bytes), w + 4);
+                addFields<2, 0, 4, 4>(V::loadBytes(quants + 4 * bytes), w);
+                addFields<2, 0, 4, 4>(V::loadBytes(quants + 5 * bytes), w + 4);
+            } else if constexpr (codeTraits(type).tableBits > 0) {
+                static constexpr std::array<uint8_t, 16> table = codeTable<V, type>();
+                CORTEX_UNROLL
+                for (int j = 0; j < 8; ++j)
+                    w[j] = V::lookup(table.data(), w[j]);
             }
         }
     }
 
 private:
     template <int fieldBits, int index, int count>
-    static void addHigh(typename V::B fields, typename V::B* out)
+    static void setFields(typename V::B fields, typename V::B* out)
     {
         if constexpr (index < count) {
-            out[index] = V::either(out[index], highField<V, fieldBits, index>(fields));
-            addHigh<fieldBits, index + 1, count>(fields, out);
+            out[index] = field<V, fieldBits, index, 0>(fields);
+            setFields<fieldBits, index + 1, count>(fields, out);
+        }
+    }
+    template <int fieldBits, int index, int count, int at>
+    static void addFields(typename V::B fields, typename V::B* out)
+    {
+        if constexpr (index < count) {
+            out[index] = V::either(out[index], field<V, fieldBits, index, at>(fields));
+            addFields<fieldBits, index + 1, count, at>(fields, out);
         }
     }
 };
@@ -104,7 +137,7 @@ typename V::I dot16(const typename V::B* w, const int8_t* a, typename V::I start
     }
 }
 
-/// Walks the scales of a tile, block by block.
+/// The scales of a (super-)block.
 template <class V, Type type>
 class Scales {
 public:
@@ -112,42 +145,49 @@ public:
     using F = typename V::F;
 
     explicit Scales(const uint8_t* source)
-        : m_source(source)
-    {
-    }
-
-    F scale, secondScale, minimum;
-
-    void next(int64_t block)
+        : m_parts(source)
     {
         constexpr int rows = V::lanes;
-        if constexpr (!code.superBlocks) {
-            scale = half(0);
-            if constexpr (code.minimums)
-                minimum = half(2 * rows);
-            m_source += code.scaleBytes * rows;
-        } else {
-            if (block % 8 == 0) {
-                m_scale = half(0);
-                if constexpr (code.minimums) // stands for scale · code − minimum
-                    m_minimum = V::sub(V::set(0), half(2 * rows));
-                m_source += (code.minimums ? 4 : 2) * rows;
-            }
-            if constexpr (code.halfScales) {
-                scale = V::mul(m_scale, V::fromSigned8(m_source));
-                secondScale = V::mul(m_scale, V::fromSigned8(m_source + rows));
-            } else {
-                scale = V::mul(m_scale, V::fromUnsigned8(m_source));
-                minimum = V::mul(m_minimum, V::fromUnsigned8(m_source + rows));
-            }
-            m_source += 2 * rows;
+        if constexpr (code.exponents)
+            scale = V::fromExponent8(source);
+        else
+            scale = half(source);
+        if constexpr (code.minimums)
+            minimum = half(source + 2 * rows);
+        if constexpr (code.superBlocks) {
+            m_scale = scale;
+            if constexpr (code.minimums) // stands for scale · code − minimum
+                m_minimum = V::sub(V::set(0), minimum);
+            m_parts += (code.minimums ? 4 : 2) * rows;
         }
     }
 
-private:
-    F half(int offset) const { return V::fromHalf(reinterpret_cast<const uint16_t*>(m_source + offset)); }
+    F scale, secondScale, minimum, secondMinimum; ///< of the block, or of a super-block's part
 
-    const uint8_t* m_source;
+    void nextPart()
+    {
+        constexpr int rows = V::lanes;
+        if constexpr (code.halfScales && code.minimums) {
+            scale = V::mul(m_scale, V::fromLowNibble8(m_parts));
+            secondScale = V::mul(m_scale, V::fromLowNibble8(m_parts + rows));
+            minimum = V::mul(m_minimum, V::fromHighNibble8(m_parts));
+            secondMinimum = V::mul(m_minimum, V::fromHighNibble8(m_parts + rows));
+        } else if constexpr (code.halfScales) {
+            scale = V::mul(m_scale, V::fromSigned8(m_parts));
+            secondScale = V::mul(m_scale, V::fromSigned8(m_parts + rows));
+        } else if constexpr (code.minimums) {
+            scale = V::mul(m_scale, V::fromUnsigned8(m_parts));
+            minimum = V::mul(m_minimum, V::fromUnsigned8(m_parts + rows));
+        } else {
+            scale = V::mul(m_scale, V::fromSigned8(m_parts));
+        }
+        m_parts += (code.halfScales || code.minimums ? 2 : 1) * rows;
+    }
+
+private:
+    static F half(const uint8_t* source) { return V::fromHalf(reinterpret_cast<const uint16_t*>(source)); }
+
+    const uint8_t* m_parts;
     F m_scale, m_minimum;
 };
 
@@ -155,48 +195,62 @@ private:
 template <class V, Type type>
 typename V::I zeroPoint(int32_t negatedSum)
 {
-    constexpr int shift = type == Type::Q8_0 && V::unsignedDot ? 7 : codeTraits(type).zeroShift;
+    constexpr CodeTraits code = codeTraits(type);
+    constexpr int shift = code.productBits() == 8 && V::unsignedDot ? 7 : code.zeroShift;
     if constexpr (shift < 0)
         return V::setInt(0);
     else
         return V::setInt(negatedSum * (1 << shift));
 }
 
-/// With few rows a product waits for memory: codes are asked for this many bytes ahead, in the next tile at the end.
-constexpr int prefetchDistance = 2048;
+/// total + the product of 32 columns.
+template <class V, Type type>
+typename V::F addBlock(typename V::F total, const Codes<V, type>& codes, const Scales<V, type>& scales,
+                       const ActivationBlock& a)
+{
+    constexpr CodeTraits code = codeTraits(type);
+    constexpr int bits = code.productBits();
+    const auto first = dot16<V, bits>(codes.w, a.codes, zeroPoint<V, type>(a.negatedSums[0]));
+    const auto second = dot16<V, bits>(codes.w + 4, a.codes + 16, zeroPoint<V, type>(a.negatedSums[1]));
+    typename V::F product;
+    if constexpr (code.halfScales)
+        product = V::fma(V::toFloat(second), scales.secondScale, V::mul(V::toFloat(first), scales.scale));
+    else
+        product = V::mul(V::toFloat(V::addInt(first, second)), scales.scale);
+    if constexpr (code.halfScales && code.minimums) {
+        // Minimums and sums are both negated, but the minimums' part is to be taken away.
+        product = V::fma(V::toFloat(V::setInt(-a.negatedSums[0])), scales.minimum, product);
+        product = V::fma(V::toFloat(V::setInt(-a.negatedSums[1])), scales.secondMinimum, product);
+    }
+    total = V::fma(product, V::set(a.scale), total);
+    if constexpr (code.minimums && !code.halfScales)
+        total = V::fma(scales.minimum, V::set(a.scaledSum), total);
+    return total;
+}
 
 template <class V, Type type, int rows>
 void quantizedProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
 {
     constexpr CodeTraits code = codeTraits(type);
+    constexpr int parts = code.superBlocks ? 8 : 1;
     using F = typename V::F;
-    const int64_t blocks = columns / 32;
-    const auto* quants = reinterpret_cast<const uint8_t*>(tile);
-    Scales<V, type> scales(quants + blocks * code.quantBytes * V::lanes);
+    const auto* packed = reinterpret_cast<const uint8_t*>(tile);
     const auto* a = static_cast<const ActivationBlock*>(activations);
     F total[rows];
     CORTEX_UNROLL
     for (int t = 0; t < rows; ++t)
         total[t] = V::set(0);
-    for (int64_t block = 0; block < blocks; ++block) {
-        if constexpr (rows <= 2)
-            for (int line = 0; line < code.quantBytes * V::lanes; line += 64)
-                __builtin_prefetch(quants + prefetchDistance + line);
-        const Codes<V, code.bits> codes(quants);
-        quants += code.quantBytes * V::lanes;
-        scales.next(block);
-        CORTEX_UNROLL
-        for (int t = 0; t < rows; ++t, ++a) {
-            const auto first = dot16<V, code.bits>(codes.w, a->codes, zeroPoint<V, type>(a->negatedSums[0]));
-            const auto second = dot16<V, code.bits>(codes.w + 4, a->codes + 16, zeroPoint<V, type>(a->negatedSums[1]));
-            F product;
-            if constexpr (code.halfScales)
-                product = V::fma(V::toFloat(second), scales.secondScale, V::mul(V::toFloat(first), scales.scale));
-            else
-                product = V::mul(V::toFloat(V::addInt(first, second)), scales.scale);
-            total[t] = V::fma(product, V::set(a->scale), total[t]);
-            if constexpr (code.minimums)
-                total[t] = V::fma(scales.minimum, V::set(a->scaledSum), total[t]);
+    for (int64_t column = 0; column < columns; column += 32 * parts) {
+        Scales<V, type> scales(packed);
+        packed += code.scaleBytes * V::lanes;
+        for (int part = 0; part < parts; ++part) {
+            const Codes<V, type> codes(packed);
+            packed += code.quantBytes * V::lanes;
+            if constexpr (parts > 1)
+                scales.nextPart();
+            CORTEX_UNROLL
+            for (int t = 0; t < rows; ++t, ++a)
+                total[t] = addBlock<V, type>(total[t], codes, scales, *a);
         }
     }
     CORTEX_UNROLL

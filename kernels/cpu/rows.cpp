@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 
 namespace cortex::kernels {
@@ -37,6 +38,22 @@ void CpuDevice::rmsNorm(const Tensor& out, const Tensor& x, const Weight& weight
     m_pool.forEach(x.rows(), rowsPerChunk(x.columns()), [&](int row, int) {
         m_path.normalize(floats(out) + row * rowStride(out), floats(x) + row * rowStride(x), cpu(weight).floats(),
                          x.columns(), epsilon);
+    });
+}
+
+void CpuDevice::gateSigmoid(const Tensor& x, const Tensor& gate)
+{
+    assert(x.rows() == gate.rows() && (gate.columns() == x.columns() || gate.columns() == 1));
+    m_pool.forEach(x.rows(), rowsPerChunk(x.columns()), [&](int row, int) {
+        float* out = floats(x) + row * rowStride(x);
+        const float* g = floats(gate) + row * rowStride(gate);
+        if (gate.columns() == x.columns()) {
+            m_path.gateSigmoid(out, g, x.columns());
+            return;
+        }
+        const float factor = 1 / (1 + std::exp(-*g));
+        for (int64_t column = 0; column < x.columns(); ++column)
+            out[column] *= factor;
     });
 }
 

@@ -75,6 +75,30 @@ void gateRows(Activation activation, float* out, const float* gate, const float*
 }
 
 template <class V>
+void gateSigmoidRows(float* x, const float* gate, int64_t count)
+{
+    forEachVector<V>(x, x, gate, count, [](typename V::F a, typename V::F g) {
+        return V::div(a, V::add(V::set(1), exponential<V>(V::sub(V::set(0), g))));
+    });
+}
+
+template <class V>
+void softmaxRow(float* out, const float* x, int64_t count)
+{
+    float largest = -__builtin_inff();
+    for (int64_t i = 0; i < count; ++i)
+        largest = x[i] > largest ? x[i] : largest;
+    const typename V::F top = V::set(largest);
+    forEachVector<V>(out, x, x, count,
+                     [top](typename V::F a, typename V::F) { return exponential<V>(V::sub(a, top)); });
+    float sum = 0;
+    for (int64_t i = 0; i < count; ++i)
+        sum += out[i];
+    const typename V::F inverse = V::set(1.0f / sum);
+    forEachVector<V>(out, out, out, count, [inverse](typename V::F a, typename V::F) { return V::mul(a, inverse); });
+}
+
+template <class V>
 void normalizeRow(float* out, const float* x, const float* weight, int64_t columns, float epsilon)
 {
     using F = typename V::F;
@@ -90,6 +114,65 @@ void normalizeRow(float* out, const float* x, const float* weight, int64_t colum
         sum += x[i] * x[i];
     const F factor = V::set(1.0f / __builtin_sqrtf(sum / float(columns) + epsilon));
     forEachVector<V>(out, x, weight, columns, [factor](F a, F w) { return V::mul(V::mul(a, factor), w); });
+}
+
+template <class V>
+void rotateHead(float* x, const float* cosines, const float* sines, int64_t pairs, RopePairing pairing)
+{
+    if (pairing == RopePairing::HalfSplit) {
+        float* __restrict first = x;
+        float* __restrict second = x + pairs;
+        for (int64_t i = 0; i < pairs; ++i) {
+            const float a = first[i], b = second[i];
+            first[i] = a * cosines[i] - b * sines[i];
+            second[i] = a * sines[i] + b * cosines[i];
+        }
+    } else {
+        for (int64_t i = 0; i < pairs; ++i) {
+            const float a = x[2 * i], b = x[2 * i + 1];
+            x[2 * i] = a * cosines[i] - b * sines[i];
+            x[2 * i + 1] = a * sines[i] + b * cosines[i];
+        }
+    }
+}
+
+template <class V>
+void convertRow(Type type, void* out, const float* x, int64_t count)
+{
+    auto* narrow = static_cast<uint16_t*>(out);
+    if (type == Type::F32) {
+        __builtin_memcpy(out, x, size_t(count) * sizeof(float));
+    } else if (type == Type::BF16) {
+        for (int64_t i = 0; i < count; ++i)
+            narrow[i] = floatToBfloat(x[i]);
+    } else {
+        int64_t i = 0;
+        for (; i + V::lanes <= count; i += V::lanes)
+            V::storeHalf(narrow + i, V::load(x + i));
+        for (; i < count; ++i)
+            narrow[i] = floatToHalf(x[i]);
+    }
+}
+
+template <class V>
+void storeSums(float* out, int64_t stride, const float* sums, int rows, int columns, const float* bias, bool accumulate)
+{
+    using F = typename V::F;
+    if (columns < V::lanes) {
+        for (int row = 0; row < rows; ++row, out += stride, sums += V::lanes)
+            for (int i = 0; i < columns; ++i) {
+                const float value = bias ? sums[i] + bias[i] : sums[i];
+                out[i] = accumulate ? out[i] + value : value;
+            }
+        return;
+    }
+    const F offset = bias ? V::load(bias) : V::set(0);
+    for (int row = 0; row < rows; ++row, out += stride, sums += V::lanes) {
+        F value = V::load(sums);
+        if (bias)
+            value = V::add(value, offset);
+        V::store(out, accumulate ? V::add(V::load(out), value) : value);
+    }
 }
 
 template <class V>

@@ -59,6 +59,7 @@ constexpr bool isOpen(uint64_t ticket)
 } // namespace
 
 ThreadPool::ThreadPool(int workers)
+    : m_ranges(size_t(workers))
 {
     assert(workers >= 1);
     m_threads.reserve(size_t(workers - 1));

@@ -54,7 +54,37 @@ public:
         });
     }
 
+    /// Calls function(first, end, worker) for neighbouring indices that together make 0 … count − 1, `grain` at a time.
+    /// Each worker walks a range of its own from front to back, so that its memory is read as one stream, and then
+    /// helps the others with theirs.
+    template <class Function>
+    void forPieces(int64_t count, int64_t grain, Function&& function)
+    {
+        const int workers = size();
+        if (workers == 1 || count <= grain) {
+            if (count > 0)
+                function(int64_t(0), count, 0);
+            return;
+        }
+        for (int worker = 0; worker < workers; ++worker)
+            m_ranges[size_t(worker)].next.store(count * worker / workers, std::memory_order_relaxed);
+        run(workers, [&](int, int worker) {
+            for (int i = 0; i < workers; ++i) {
+                const int owner = (worker + i) % workers;
+                const int64_t end = count * (owner + 1) / workers;
+                std::atomic<int64_t>& next = m_ranges[size_t(owner)].next;
+                for (int64_t first = next.fetch_add(grain); first < end; first = next.fetch_add(grain))
+                    function(first, first + grain < end ? first + grain : end, worker);
+            }
+        });
+    }
+
 private:
+    /// What is left of one worker's range in forPieces.
+    struct alignas(64) Range {
+        std::atomic<int64_t> next{0};
+    };
+
     using Invoke = void (*)(void* context, int chunk, int worker);
 
     void runJob(int chunks, Invoke invoke, void* context);
@@ -72,6 +102,7 @@ private:
     alignas(64) std::atomic<int32_t> m_sleepers{0};
     std::atomic<int32_t> m_wakeups{0}; ///< what sleepers wait on
     std::atomic<bool> m_stop{false};
+    std::vector<Range> m_ranges;
     std::vector<std::thread> m_threads;
 };
 

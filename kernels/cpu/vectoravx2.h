@@ -55,18 +55,31 @@ struct VectorAvx2 {
     {
         return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }
+    static void storeHalf(uint16_t* p, F v)
+    {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
     static F fromBfloat(const uint16_t* p)
     {
         const I wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
         return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
     }
-    static F fromUnsigned8(const uint8_t* p)
-    {
-        return toFloat(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-    }
+    static F fromUnsigned8(const uint8_t* p) { return toFloat(widenBytes(p)); }
     static F fromSigned8(const uint8_t* p)
     {
         return toFloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+    }
+
+    static F fromLowNibble8(const uint8_t* p)
+    {
+        return toFloat(_mm256_and_si256(widenBytes(p), _mm256_set1_epi32(15)));
+    }
+    static F fromHighNibble8(const uint8_t* p) { return toFloat(_mm256_srli_epi32(widenBytes(p), 4)); }
+    static F fromExponent8(const uint8_t* p)
+    {
+        const I one = _mm256_set1_epi32(1);
+        const I exponent = _mm256_sub_epi32(_mm256_max_epi32(widenBytes(p), one), one);
+        return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
     }
 
     static I setInt(int32_t x) { return _mm256_set1_epi32(x); }
@@ -101,6 +114,12 @@ struct VectorAvx2 {
         return _mm256_slli_epi16(v, n);
     }
 
+    static B lookup(const uint8_t* table, B indices)
+    {
+        const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+        return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries), indices);
+    }
+
     static S pairsUnsigned(B w, const int8_t* a) { return _mm256_maddubs_epi16(w, repeat(a)); }
     static S pairsSigned(B w, const int8_t* a)
     {
@@ -110,6 +129,10 @@ struct VectorAvx2 {
     static I widen(S s) { return _mm256_madd_epi16(s, _mm256_set1_epi16(1)); }
 
 private:
+    static I widenBytes(const uint8_t* p)
+    {
+        return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    }
     static I repeat(const int8_t* a)
     {
         int32_t four;

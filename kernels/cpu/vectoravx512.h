@@ -48,18 +48,31 @@ struct VectorAvx512 {
     {
         return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }
+    static void storeHalf(uint16_t* p, F v)
+    {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    }
     static F fromBfloat(const uint16_t* p)
     {
         const I wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
         return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
     }
-    static F fromUnsigned8(const uint8_t* p)
-    {
-        return toFloat(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-    }
+    static F fromUnsigned8(const uint8_t* p) { return toFloat(widenBytes(p)); }
     static F fromSigned8(const uint8_t* p)
     {
         return toFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    }
+
+    static F fromLowNibble8(const uint8_t* p)
+    {
+        return toFloat(_mm512_and_si512(widenBytes(p), _mm512_set1_epi32(15)));
+    }
+    static F fromHighNibble8(const uint8_t* p) { return toFloat(_mm512_srli_epi32(widenBytes(p), 4)); }
+    static F fromExponent8(const uint8_t* p)
+    {
+        const I one = _mm512_set1_epi32(1);
+        const I exponent = _mm512_sub_epi32(_mm512_max_epi32(widenBytes(p), one), one);
+        return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
     }
 
     static I setInt(int32_t x) { return _mm512_set1_epi32(x); }
@@ -88,6 +101,12 @@ struct VectorAvx512 {
         return _mm512_slli_epi16(v, n);
     }
 
+    static B lookup(const uint8_t* table, B indices)
+    {
+        const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
+        return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(entries), indices);
+    }
+
     static S pairsUnsigned(B w, const int8_t* a) { return _mm512_maddubs_epi16(w, repeat(a)); }
     static S pairsSigned(B w, const int8_t* a)
     {
@@ -99,6 +118,10 @@ struct VectorAvx512 {
     static I widen(S s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
 
 protected:
+    static I widenBytes(const uint8_t* p)
+    {
+        return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    }
     static I repeat(const int8_t* a)
     {
         int32_t four;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include "kernels/types.h"
+
 #include <cstdint>
 #include <cstring>
 
@@ -81,6 +83,11 @@ struct VectorPortable {
         const U scaled = U(F(magnitude) * set(0x1p112f));
         return F(scaled | special | (bits & 0x8000u) << 16);
     }
+    static void storeHalf(uint16_t* p, F v)
+    {
+        for (int i = 0; i < lanes; ++i)
+            p[i] = floatToHalf(v[i]);
+    }
     static F fromBfloat(const uint16_t* p)
     {
         return F(U{p[0], p[1], p[2], p[3]} << 16);
@@ -92,6 +99,20 @@ struct VectorPortable {
     static F fromSigned8(const uint8_t* p)
     {
         return F{float(int8_t(p[0])), float(int8_t(p[1])), float(int8_t(p[2])), float(int8_t(p[3]))};
+    }
+    static F fromLowNibble8(const uint8_t* p)
+    {
+        return F{float(p[0] & 15), float(p[1] & 15), float(p[2] & 15), float(p[3] & 15)};
+    }
+    static F fromHighNibble8(const uint8_t* p)
+    {
+        return F{float(p[0] >> 4), float(p[1] >> 4), float(p[2] >> 4), float(p[3] >> 4)};
+    }
+    /// halfPower2 of four bytes; 0 for exponents below 2, whose powers are subnormal.
+    static F fromExponent8(const uint8_t* p)
+    {
+        const I exponent{p[0], p[1], p[2], p[3]};
+        return F((exponent > 1 ? exponent - 1 : I{}) << 23);
     }
 
     static I setInt(int32_t x)
@@ -147,6 +168,16 @@ struct VectorPortable {
     static B shiftLeft(B v)
     {
         return v << n;
+    }
+
+    /// Replaces every byte, which is below sixteen, by that entry of a table of sixteen.
+    static B lookup(const uint8_t* table, B indices)
+    {
+        uint8_t bytes[4 * lanes];
+        std::memcpy(bytes, &indices, sizeof bytes);
+        for (uint8_t& byte : bytes)
+            byte = table[byte];
+        return loadBytes(bytes);
     }
 
     /// Sums of neighbouring products: int16 lane i = w[2i] · a[2i] + w[2i + 1] · a[2i + 1], a being four codes

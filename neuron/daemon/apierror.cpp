@@ -38,13 +38,13 @@ ApiError ApiError::internal(const QString& message)
     return {500, QStringLiteral("server_error"), QStringLiteral("internal_error"), message};
 }
 
-ApiError ApiError::fromEngine(const engine::Error& error)
+ApiError ApiError::fromEngine(const engine::Error& error, const QString& promptParam)
 {
     const QString message = QString::fromStdString(error.what());
     switch (error.kind()) {
     case engine::ErrorKind::ContextExceeded:
         return {400, QStringLiteral("invalid_request_error"), QStringLiteral("context_length_exceeded"), message,
-                QStringLiteral("messages")};
+                promptParam};
     case engine::ErrorKind::QueueFull:
         return unavailable(QStringLiteral("queue_full"), message, 1);
     case engine::ErrorKind::Cancelled:

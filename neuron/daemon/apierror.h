@@ -24,8 +24,8 @@ public:
     /// 503 with Retry-After.
     static ApiError unavailable(const QString& code, const QString& message, int retryAfterSeconds);
     static ApiError internal(const QString& message);
-    /// An engine's refusal or failure.
-    static ApiError fromEngine(const engine::Error& error);
+    /// An engine's refusal or failure. `promptParam`: the parameter to blame for a prompt that is too long.
+    static ApiError fromEngine(const engine::Error& error, const QString& promptParam);
 
     int status() const { return m_status; }
     const QString& message() const { return m_message; }

@@ -2,6 +2,7 @@
 #include "neuron/daemon/daemon.h"
 
 #include "neuron/daemon/hub/hubsettings.h"
+#include "neuron/engine/engine.h"
 
 #include <QLoggingCategory>
 
@@ -91,6 +92,8 @@ ModelRoots modelRoots(const NeuronConfig& config, const QProcessEnvironment& env
         if (!source.cacheDirectory.isEmpty() && !roots.hubCaches.contains(source.cacheDirectory))
             roots.hubCaches.append(source.cacheDirectory);
     }
+    if (config.offersBuiltinModels)
+        roots.directories.append(QString::fromStdString(engine::builtinModels().string()));
     return roots;
 }
 

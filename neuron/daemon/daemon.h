@@ -51,7 +51,8 @@ private:
     InferenceApi m_inferenceApi;
 };
 
-/// Where the models of a configuration lie: its directories, its sources' caches, and the Hugging Face cache.
+/// Where the models of a configuration lie: its directories, its sources' caches, the Hugging Face cache, and what comes
+/// with Cortex where that is offered.
 ModelRoots modelRoots(const NeuronConfig& config, const QProcessEnvironment& environment);
 
 } // namespace cortex::neuron

@@ -2,6 +2,7 @@
 #include "neuron/engine/engine.h"
 
 #include "neuron/engine/modelrunner.h"
+#include "neuron/engine/quantize/quantmix.h"
 
 namespace cortex::engine {
 
@@ -12,17 +13,23 @@ struct Opened {
     std::shared_ptr<const Checkpoint> checkpoint;
     std::unique_ptr<ModelGraph> graph;
     WeightAccount account;
+    std::optional<kernels::Type> quant;
 };
 
 /// `device` answers packed sizes; null: files only.
-Opened open(const std::filesystem::path& model, const kernels::Device* device)
+Opened open(const std::filesystem::path& model, const kernels::Device* device, const std::string& quant = {})
 {
     Opened opened;
     opened.checkpoint = std::make_shared<const Checkpoint>(model);
     opened.graph = createModelGraph(*opened.checkpoint);
-    WeightLoader loader(*opened.checkpoint, device);
+    opened.quant = quantTypeAtLoad(quant);
+    WeightLoader loader(*opened.checkpoint, device, opened.quant);
     opened.graph->loadWeights(loader);
     opened.account = loader.account();
+    if (opened.quant && loader.quantizedMatrices() == 0)
+        throw Error(ErrorKind::BadRequest,
+                    model.string() + ": the weights are " + opened.account.mainType()
+                        + " already, there is nothing to quantize; leave the quant out");
     return opened;
 }
 
@@ -100,7 +107,7 @@ WorkerSetup LoadedEngine::load(const LoadOptions& options, const Progress& progr
     };
     report(0, "reading the header");
     auto device = createDevice(options);
-    Opened opened = open(options.model, device.get());
+    Opened opened = open(options.model, device.get(), options.quant);
     const MemoryLayout layout = planMemory(*device, *opened.graph, opened.account, options);
     requireFit(layout.account, options.model.string());
     m_info = describe(opened);
@@ -115,7 +122,7 @@ WorkerSetup LoadedEngine::load(const LoadOptions& options, const Progress& progr
     const auto loaded = [&](size_t bytes) { report(double(bytes) / total, "loading weights"); };
     try {
         auto runner = std::make_unique<ModelRunner>(opened.checkpoint, std::move(device), std::move(opened.graph),
-                                                    layout, loaded);
+                                                    layout, loaded, opened.quant);
         m_runner = runner.get();
         report(1, "ready");
         return {std::move(runner), layout.scheduler, std::max(0, options.maxQueued),
@@ -148,13 +155,13 @@ std::unique_ptr<Engine> Engine::load(const LoadOptions& options, const Progress&
 MemoryPlan Engine::plan(const LoadOptions& options)
 {
     const auto device = createDevice(options);
-    const Opened opened = open(options.model, device.get());
+    const Opened opened = open(options.model, device.get(), options.quant);
     return planMemory(*device, *opened.graph, opened.account, options).account;
 }
 
-ModelInfo Engine::inspect(const std::filesystem::path& model)
+ModelInfo Engine::inspect(const std::filesystem::path& model, const std::string& quant)
 {
-    return describe(open(model, nullptr));
+    return describe(open(model, nullptr, quant));
 }
 
 } // namespace cortex::engine

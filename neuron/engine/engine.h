@@ -27,6 +27,10 @@ struct LoadOptions {
     int maxQueued = 256; ///< further ones that may wait
     int stepTokens = 0; ///< token rows of one step; 0: 512
     size_t memoryBudget = 0; ///< bytes for everything; 0: what the device says is free
+    kernels::Type cacheType = kernels::Type::F16; ///< of keys and values: F16, BF16 or F32
+    /// "q8_0", "q6_k", "q4_k", …: dense matrices are rounded to this type while they are loaded (see typeAtLoad); empty:
+    /// as the file has them
+    std::string quant;
     std::string instructions; ///< forces a kernel path, for tests
     bool text = true; ///< read tokenizer and chat template; without them ids go in and come out
 };
@@ -133,7 +137,8 @@ public:
     static std::unique_ptr<Engine> load(const LoadOptions& options, const Progress& progress = {});
     /// Byte account without loading. Throws Error as load would for files that cannot be read.
     static MemoryPlan plan(const LoadOptions& options);
-    static ModelInfo inspect(const std::filesystem::path& model);
+    /// `quant`: as LoadOptions has it.
+    static ModelInfo inspect(const std::filesystem::path& model, const std::string& quant = {});
 
     virtual ~Engine() = default; ///< cancels what is live, then frees
 
@@ -158,9 +163,13 @@ public:
                         const std::function<void(std::span<const float> rows, int firstRow)>& receive) = 0;
 };
 
-/// The path of a model: a GGUF file or safetensors directory as it stands, or an id "ORG/NAME[:QUANT]" in the local
-/// Hugging Face cache (HF_HUB_CACHE, HF_HOME) or in one of `directories`. Throws Error(NotFound) that lists where it
-/// looked.
+/// Where the models that come with Cortex lie: share/cortex/models beside the running program's bin directory (an
+/// installation and a build tree look alike). Empty where there are none.
+std::filesystem::path builtinModels();
+
+/// The path of a model: a GGUF file or safetensors directory as it stands, or an id "ORG/NAME[:QUANT]" in one of
+/// `directories`, in the local Hugging Face cache (HF_HUB_CACHE, HF_HOME) or among the built-in models. Throws
+/// Error(NotFound) that lists where it looked.
 std::filesystem::path findModel(const std::string& pathOrId,
                                 const std::vector<std::filesystem::path>& directories = {});
 

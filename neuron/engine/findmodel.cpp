@@ -172,6 +172,14 @@ std::optional<fs::path> findInDirectory(const fs::path& directory, const ModelId
 
 } // namespace
 
+fs::path builtinModels()
+{
+    std::error_code failure;
+    const fs::path program = fs::read_symlink("/proc/self/exe", failure);
+    const fs::path models = program.parent_path().parent_path() / "share" / "cortex" / "models";
+    return !failure && fs::is_directory(models, failure) ? models : fs::path();
+}
+
 fs::path findModel(const std::string& pathOrId, const std::vector<fs::path>& directories)
 {
     std::error_code failure;
@@ -197,6 +205,10 @@ fs::path findModel(const std::string& pathOrId, const std::vector<fs::path>& dir
     const fs::path cache = hubCache();
     if (auto model = findInHubCache(cache, id))
         return *model;
+    if (const fs::path builtin = builtinModels(); !builtin.empty()) {
+        if (auto model = findInDirectory(builtin, id))
+            return *model;
+    }
     throw Error(ErrorKind::NotFound,
                 "the model \"" + pathOrId + "\" is not here; looked for a file of that name and in " + looked
                     + cache.string() + "; `neuron pull " + pathOrId + "` fetches it");

@@ -21,28 +21,37 @@ int blocksFor(int64_t tokens)
 /// Sizes of one model on one device, as functions of the two things to be chosen: context and cache blocks.
 struct Sizes {
     const kernels::Device& device;
-    const ModelGraph& graph;
+    const ModelShape& shape;
     size_t weightBytes;
+    size_t activationBytes;
     StepLimits step;
+    kernels::Type cacheType;
     int sequences;
     size_t budget;
 
     kernels::WorkspaceLimits workspaceLimits(int context) const
     {
-        const ModelShape& shape = graph.shape();
-        return {step.rows, shape.widestInput, shape.heads, shape.headDim, context};
+        return {step.rows, shape.widestInput, shape.heads,   shape.headDim,
+                context,   stateLayout(),     shape.experts, shape.expertsPerRow};
     }
     kernels::KvLayout cacheLayout(int blocks) const
     {
-        const ModelShape& shape = graph.shape();
-        return {shape.attentionLayers, blocks, BlockTokens, shape.kvHeads, shape.headDim, kernels::Type::F16};
+        return {shape.attentionLayers, blocks, BlockTokens, shape.kvHeads, shape.headDim, cacheType};
     }
+    /// The sampler's copy of a step's logits: the host's memory, which on a CPU is the device's.
+    size_t hostLogits() const { return size_t(step.outputs) * size_t(shape.vocabularySize) * sizeof(float); }
     size_t workspace(int context) const
     {
-        return device.workspaceBytes(workspaceLimits(context)) + graph.activationBytes(step);
+        return device.workspaceBytes(workspaceLimits(context)) + activationBytes + hostLogits();
     }
     size_t cache(int blocks) const { return device.kvPoolBytes(cacheLayout(blocks)); }
-    size_t states() const { return size_t(sequences) * graph.shape().stateBytesPerSequence; }
+    kernels::StateLayout stateLayout() const
+    {
+        kernels::StateLayout layout = shape.state;
+        layout.slots = sequences;
+        return layout;
+    }
+    size_t states() const { return stateLayout().layers > 0 ? device.statePoolBytes(stateLayout()) : 0; }
     size_t total(int context, int blocks) const { return weightBytes + workspace(context) + cache(blocks) + states(); }
     bool fits(int context, int blocks) const { return total(context, blocks) <= budget; }
 
@@ -75,7 +84,7 @@ struct Sizes {
 
 } // namespace
 
-MemoryLayout planMemory(const kernels::Device& device, const ModelGraph& graph, const WeightAccount& weights,
+MemoryLayout planMemory(const kernels::Device& device, ModelGraph& graph, const WeightAccount& weights,
                         const LoadOptions& options)
 {
     const ModelShape& shape = graph.shape();
@@ -84,13 +93,22 @@ MemoryLayout planMemory(const kernels::Device& device, const ModelGraph& graph, 
                     "a context of " + std::to_string(options.contextTokens)
                         + " tokens was asked for, and the model was made for " + std::to_string(shape.contextLimit));
 
+    if (options.cacheType != kernels::Type::F16 && options.cacheType != kernels::Type::BF16
+        && options.cacheType != kernels::Type::F32)
+        throw Error(ErrorKind::BadRequest,
+                    "keys and values cannot be kept as " + std::string(kernels::traits(options.cacheType).name)
+                        + " (can be: f16, bf16, f32)");
+
     const int sequences = options.maxSequences > 0 ? options.maxSequences : DefaultSequences;
     const int rows = std::max(options.stepTokens > 0 ? options.stepTokens : DefaultStepTokens, sequences);
     const size_t freeBytes = device.freeBytes();
+    const StepLimits step{rows, std::max(sequences, std::min(rows, LeastOutputs))};
     const Sizes sizes{device,
-                      graph,
+                      shape,
                       weights.residentBytes,
-                      {rows, std::max(sequences, std::min(rows, LeastOutputs))},
+                      activationBytes(graph, step),
+                      step,
+                      options.cacheType,
                       sequences,
                       options.memoryBudget > 0 ? options.memoryBudget : freeBytes};
 
@@ -105,13 +123,14 @@ MemoryLayout planMemory(const kernels::Device& device, const ModelGraph& graph, 
     layout.step = sizes.step;
     layout.workspace = sizes.workspaceLimits(context);
     layout.cache = sizes.cacheLayout(blocks);
+    layout.state = sizes.stateLayout();
     layout.scheduler = {sequences, rows, context, BlockTokens, blocks};
 
     MemoryPlan& account = layout.account;
     account.weightBytes = weights.residentBytes;
     account.mappedBytes = weights.mappedBytes;
     account.kvBytesPerToken = sizes.cache(blocks) / (size_t(blocks) * BlockTokens);
-    account.stateBytesPerSequence = shape.stateBytesPerSequence;
+    account.stateBytesPerSequence = sizes.states() / size_t(sequences);
     account.workspaceBytes = sizes.workspace(context);
     account.contextTokens = context;
     account.sequences = sequences;

@@ -13,6 +13,7 @@ struct MemoryLayout {
     SchedulerLimits scheduler;
     StepLimits step;
     kernels::KvLayout cache;
+    kernels::StateLayout state; ///< no layers where the model has none
     kernels::WorkspaceLimits workspace;
 };
 
@@ -26,7 +27,7 @@ struct MemoryLayout {
 ///
 /// `weights` is the account that WeightLoader took with `device`. Throws Error(BadRequest) for a context beyond the
 /// model's limit. Whether it fits is in the account, not thrown.
-MemoryLayout planMemory(const kernels::Device& device, const ModelGraph& graph, const WeightAccount& weights,
+MemoryLayout planMemory(const kernels::Device& device, ModelGraph& graph, const WeightAccount& weights,
                         const LoadOptions& options);
 
 /// Throws Error(OutOfMemory), with what is needed, what there is and what would fit, unless the account fits.

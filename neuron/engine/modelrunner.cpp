@@ -17,17 +17,21 @@ int blocksFor(size_t tokens, int blockTokens)
 
 ModelRunner::ModelRunner(std::shared_ptr<const Checkpoint> checkpoint, std::unique_ptr<kernels::Device> device,
                          std::unique_ptr<ModelGraph> graph, const MemoryLayout& layout,
-                         const std::function<void(size_t)>& progress)
+                         const std::function<void(size_t)>& progress, std::optional<kernels::Type> quant)
     : m_checkpoint(std::move(checkpoint))
     , m_layout(layout)
     , m_device(std::move(device))
     , m_graph(std::move(graph))
 {
-    WeightLoader loader(*m_checkpoint, *m_device, progress);
+    WeightLoader loader(*m_checkpoint, *m_device, progress, quant);
     m_graph->loadWeights(loader);
     m_device->reserveWorkspace(m_layout.workspace);
-    m_graph->allocate(*m_device, m_layout.step);
-    m_pool = m_device->createKvPool(m_layout.cache);
+    m_activations = m_device->allocate(activationBytes(*m_graph, m_layout.step));
+    ActivationLayout activations(m_activations.get());
+    m_graph->placeActivations(activations, m_layout.step);
+    m_cache = m_device->createKvPool(m_layout.cache);
+    if (m_layout.state.layers > 0)
+        m_state = m_device->createStatePool(m_layout.state);
     m_batch = m_device->createBatch({m_layout.step.rows, m_layout.scheduler.slots,
                                      blocksFor(size_t(m_layout.scheduler.contextTokens), m_layout.cache.blockTokens)});
     m_logits.resize(size_t(m_layout.step.outputs) * size_t(vocabularySize()));
@@ -35,13 +39,13 @@ ModelRunner::ModelRunner(std::shared_ptr<const Checkpoint> checkpoint, std::uniq
 
 std::span<float> ModelRunner::run(const kernels::BatchPlan& plan)
 {
-    return forward(plan, *m_pool);
+    return forward(plan, {*m_cache, m_state.get()});
 }
 
-std::span<float> ModelRunner::forward(const kernels::BatchPlan& plan, kernels::KvPool& pool)
+std::span<float> ModelRunner::forward(const kernels::BatchPlan& plan, const SequenceMemory& memory)
 {
     m_batch->set(plan);
-    const kernels::Tensor logits = m_graph->forward(*m_device, *m_batch, pool);
+    const kernels::Tensor logits = m_graph->forward(*m_device, *m_batch, memory);
     if (!logits) {
         m_device->synchronize(); // so that the step's time is known, and a fault is noticed here
         return {};
@@ -71,6 +75,9 @@ void ModelRunner::logits(const std::vector<int32_t>& tokens,
     kernels::KvLayout cache = m_layout.cache;
     cache.blocks = blocksFor(tokens.size(), blockTokens);
     const auto pool = m_device->createKvPool(cache);
+    kernels::StateLayout stateLayout = m_layout.state;
+    stateLayout.slots = 1;
+    const auto state = stateLayout.layers > 0 ? m_device->createStatePool(stateLayout) : nullptr;
     std::vector<int32_t> blockTables(size_t(m_layout.scheduler.slots) * size_t(blocksPerSequence), 0);
     std::iota(blockTables.begin(), blockTables.begin() + cache.blocks, 0); // slot 0 has them all
 
@@ -81,7 +88,7 @@ void ModelRunner::logits(const std::vector<int32_t>& tokens,
         std::iota(outputRows.begin(), outputRows.end(), 0);
         const kernels::BatchSequence sequence{0, 0, rows, first};
         const std::span<const int32_t> chunk(tokens.data() + first, size_t(rows));
-        receive(forward({chunk, {&sequence, 1}, blockTables, outputRows}, *pool), first);
+        receive(forward({chunk, {&sequence, 1}, blockTables, outputRows}, {*pool, state.get()}), first);
     }
 }
 

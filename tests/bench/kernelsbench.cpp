@@ -14,10 +14,6 @@
 #include <functional>
 #include <random>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 using namespace cortex::kernels;
 
 namespace {
@@ -39,39 +35,12 @@ double fastest(const std::function<void()>& call)
     return best;
 }
 
-#if defined(__x86_64__)
-/// Multiplications and additions of eight independent chains of vpdpbusd.
-__attribute__((target("avx512f,avx512vnni"))) double dotOperations(int64_t rounds)
-{
-    __m512i sums[8] = {};
-    const __m512i w = _mm512_set1_epi8(3), a = _mm512_set1_epi8(5);
-    for (int64_t round = 0; round < rounds; ++round)
-        for (__m512i& sum : sums) {
-            sum = _mm512_dpbusd_epi32(sum, w, a);
-            __asm__ volatile("" : "+v"(sum));
-        }
-    return double(rounds) * 8 * 64 * 2;
-}
-#endif
-
 void printCeilings(int threads)
 {
     std::printf("%d threads\nreading memory       %6.1f GB/s (one thread %.1f)\n", threads,
                 measureReadBandwidth(threads) / 1e9, measureReadBandwidth(1) / 1e9);
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512vnni")) {
-        ThreadPool pool(threads);
-        double operations = 0;
-        const double seconds = fastest([&] {
-            operations = 0;
-            std::vector<double> each(size_t(threads) * 8);
-            pool.run(threads, [&](int chunk, int) { each[size_t(chunk) * 8] = dotOperations(4000000); });
-            for (double part : each)
-                operations += part;
-        });
-        std::printf("int8 dot products    %6.0f GOP/s\n", operations / seconds / 1e9);
-    }
-#endif
+    if (const double peak = measureDotPeak(threads); peak > 0)
+        std::printf("int8 dot products    %6.0f GOP/s\n", peak / 1e9);
     ThreadPool pool(threads);
     const double seconds = fastest([&] {
         // Every chunk waits for all others, so that each thread has to take one: the caller could do empty ones alone.
@@ -100,9 +69,18 @@ struct RandomWeight {
         for (uint8_t& byte : bytes)
             byte = t.isQuantized() ? uint8_t(random()) : 0x3c;
         for (size_t at = 0; t.isQuantized() && at < bytes.size(); at += size_t(t.blockBytes)) {
-            const size_t scale = at + (type == Type::Q6_K ? 208 : 0);
+            if (type == Type::MXFP4) {
+                bytes[at] = 121;
+                continue;
+            }
+            const size_t scale = at
+                + (type == Type::Q6_K       ? 208
+                       : type == Type::Q3_K ? 108
+                       : type == Type::Q2_K ? 80
+                                            : 0);
             bytes[scale + 1] = 0x0c;
-            if (type == Type::Q4_1 || type == Type::Q5_1 || type == Type::Q4_K || type == Type::Q5_K)
+            if (type == Type::Q4_1 || type == Type::Q5_1 || type == Type::Q4_K || type == Type::Q5_K
+                || type == Type::Q2_K)
                 bytes[scale + 3] = 0x8c;
         }
     }
@@ -138,8 +116,9 @@ void printProducts(int threads, const std::string& path)
     const auto device = createCpuDevice(threads, path);
     device->reserveWorkspace({.rows = 512, .columns = 2048, .heads = 1, .headDim = 64, .contextTokens = 0});
     std::printf("\n%-12s          1 row   512 rows, 2048 columns\n", path.c_str());
-    for (Type type : {Type::F32, Type::F16, Type::BF16, Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0,
-                      Type::Q4_K, Type::Q5_K, Type::Q6_K}) {
+    for (Type type :
+         {Type::F32, Type::F16, Type::BF16, Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0, Type::Q4_K,
+          Type::Q5_K, Type::Q6_K, Type::Q2_K, Type::Q3_K, Type::IQ4_NL, Type::IQ4_XS, Type::MXFP4}) {
         const int64_t rows = int64_t(64) << 20;
         const RandomWeight large(type, rows / int64_t(rowBytes(type, 2048)), 2048), small(type, 1024, 2048);
         const WeightPtr vectorWeight = device->loadWeight(large.source, WeightUse::Product);

@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-only
-"""Compares `neuron-engine tokenize` and `detokenize` with the Hugging Face `tokenizers` library.
+"""Compares `neuron-engine tokenize` and `detokenize` with the libraries that they follow.
 
     tokenizer.py --program build/dev/bin/neuron-engine --tokenizer ../shared/data/tokenizers/qwen3/tokenizer.json
     tokenizer.py --program build/dev/bin/neuron-engine --model SmolLM2-135M-Instruct.Q4_1.gguf
+    tokenizer.py --program build/dev/bin/neuron-engine --model gemma-3-270m-Q4_K_M.gguf [--llama-cpp]
 
 Makes 2,500 and more strings of every kind that has ever broken a tokenizer (the same ones each run), and lists of ids
-that cut characters apart; prints each difference and exits 1 if there is one. For a GGUF file the reference is rebuilt
-from its vocabulary and merges. Needs Python packages: tokenizers; for --model also gguf.
+that cut characters apart; prints each difference and exits 1 if there is one. The reference is the Hugging Face library
+for a tokenizer.json. For a GGUF file it is rebuilt from its vocabulary: the Hugging Face library for byte-level BPE,
+SentencePiece for its own; with --llama-cpp it is the llama.cpp of the package xllamacpp. Needs Python packages:
+tokenizers; for --model also gguf and sentencepiece, for --llama-cpp xllamacpp.
 """
 import argparse
 import json
 import random
+import re
 import subprocess
 import sys
 import unicodedata
+import urllib.error
+import urllib.request
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 WORDS = (
     "the of and to in Hello world I'm you're they'll we've he'd don't DON'T I'LL it'S naïve café résumé Straße İstanbul "
@@ -94,6 +100,9 @@ def strings(specials):
     for _ in range(100):
         text = "".join(assigned(rng, 0x20, 0x3000) for _ in range(rng.randrange(1, 2000)))
         yield text
+    for _ in range(200):  # what SentencePiece writes spaces and bytes as
+        yield "".join(rng.choice(WORDS + [" ", "  ", "   ", " " * 31, " " * 33, "\u2581", "\u2581\u2581", "<0x41>", "<0xE6>", "<0x", "\n\n", "\t\t"])
+                      for _ in range(rng.randrange(1, 20)))
     for _ in range(150):
         lines = [rng.choice(CODE) for _ in range(3)]
         text = "".join(lines)
@@ -101,14 +110,135 @@ def strings(specials):
         yield text[cut:] + rng.choice(WORDS) + text[:cut]
 
 
-def from_gguf(path):
-    """The reference tokenizer for a GGUF file, from what the file holds."""
+class HuggingFace:
+    """The `tokenizers` library."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+        added = tokenizer.get_added_tokens_decoder()
+        self.added = [token.content for token in added.values()]
+        self.respelled = {i for i, token in added.items() if tokenizer.id_to_token(i) != token.content}
+        self.size = tokenizer.get_vocab_size()
+        falls_back = '"ByteFallback"' in tokenizer.to_str()
+        self.bytes = [tokenizer.token_to_id(byte_entry(i)) for i in range(256)] if falls_back else []
+
+    def encode(self, text):
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, row):
+        # It spells normalized tokens as they are looked for, "\u2581<s>"; we, as a template needs them.
+        if self.respelled.intersection(row):
+            return None
+        text = self.tokenizer.decode(row, skip_special_tokens=False)
+        # Of bytes that are not all UTF-8 it makes one U+FFFD each; we keep the characters among them.
+        return None if self.bytes and "\ufffd" in text else text
+
+
+class SentencePiece:
+    """The `sentencepiece` library, with the vocabulary of a GGUF file. It knows no added tokens: those are taken out
+    before it, and its spaces are put before what lies between them, as llama.cpp does."""
+
+    def __init__(self, tokens, scores, types, prefix):
+        import sentencepiece
+
+        self.tokens, self.types, self.size = tokens, types, len(tokens)
+        self.added = [token for token, kind in zip(tokens, types) if kind in (2, 3, 4)]
+        self.ids = {token: i for i, token in enumerate(tokens)}
+        self.bytes = [self.ids[byte_entry(i)] for i in range(256)]
+        self.pattern = re.compile("(" + "|".join(map(re.escape, sorted(self.added, key=len, reverse=True))) + ")")
+        self.processor = sentencepiece.SentencePieceProcessor(model_proto=model_proto(tokens, scores, types, prefix))
+
+    def encode(self, text):
+        if "\u2581" in text:  # to it that is a space
+            return None
+        ids = []
+        for i, part in enumerate(self.pattern.split(text)):
+            ids += [self.ids[part]] if i % 2 else self.processor.encode(part)
+        return ids
+
+    def decode(self, row):
+        if any(self.types[i] in (2, 3, 4) for i in row):
+            return None
+        text = self.processor.decode(row)
+        return None if "\ufffd" in text else text
+
+
+def model_proto(tokens, scores, types, prefix):
+    """A SentencePiece model of its kind "BPE", in the wire format of sentencepiece_model.proto."""
+    import struct
+
+    def varint(n):
+        return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+    def number(field, n):
+        return varint(field << 3) + varint(n)
+
+    def block(field, data):
+        return varint(field << 3 | 2) + varint(len(data)) + data
+
+    parts = []
+    for token, score, kind in zip(tokens, scores, types):
+        spelled = token.replace(" ", "\u2581") if kind == 4 else token
+        parts.append(block(1, block(1, spelled.encode()) + b"\x15" + struct.pack("<f", score) + number(3, kind)))
+    if 2 not in types:  # it insists on an unknown piece
+        parts.append(block(1, block(1, b"<no-such-piece>") + b"\x15" + struct.pack("<f", 0) + number(3, 2)))
+    parts.append(block(2, number(3, 2) + number(35, 1)))  # model_type = BPE, byte_fallback
+    parts.append(block(3, block(1, b"identity") + number(3, int(prefix)) + number(4, 0) + number(5, 1)))
+    return b"".join(parts)
+
+
+class LlamaCpp:
+    """The llama.cpp within the package xllamacpp, which listens on a port of the loopback."""
+
+    def __init__(self, path, added, size):
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = path
+        params.n_ctx = 256
+        self.server = xllamacpp.Server(params)
+        self.added, self.size, self.bytes = added, size, []
+
+    def ask(self, path, body):
+        request = urllib.request.Request(self.server.listening_address + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def encode(self, text):
+        # It looks for the added tokens one after the other, the longest first, not from left to right.
+        return self.ask("/tokenize", {"content": text, "add_special": False, "parse_special": True})["tokens"]
+
+    def decode(self, row):
+        try:
+            return self.ask("/detokenize", {"tokens": row})["content"]
+        except urllib.error.HTTPError:
+            return None  # it answers only with whole UTF-8
+
+
+def byte_entry(byte):
+    return f"<0x{byte:02X}>"
+
+
+def from_gguf(path, llama_cpp):
+    """The reference for a GGUF file, from what the file holds."""
     import gguf
 
     reader = gguf.GGUFReader(path)
-    value = lambda key: reader.fields["tokenizer.ggml." + key].contents()
-    tokens, types, pre = value("tokens"), value("token_type"), value("pre")
-    merges = [tuple(merge.split(" ")) for merge in value("merges")]
+
+    def value(key, otherwise=None):
+        field = reader.fields.get("tokenizer.ggml." + key)
+        return otherwise if field is None else field.contents()
+
+    tokens, types = value("tokens"), value("token_type")
+    if llama_cpp:
+        return LlamaCpp(path, [token for token, kind in zip(tokens, types) if kind in (2, 3, 4)], len(tokens))
+    if value("model") == "llama":
+        return SentencePiece(tokens, value("scores"), types, value("add_space_prefix", True))
+    return HuggingFace(byte_level(path, tokens, types, value("merges"), value("pre")))
+
+
+def byte_level(path, tokens, types, merges, pre):
+    merges = [tuple(merge.split(" ")) for merge in merges]
     tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
     if pre in ("smollm", "starcoder", "refact"):
         steps = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -142,10 +272,12 @@ def escapes(item):
 
 
 def compare(name, inputs, expected, actual):
-    wrong = [(i, e, a) for i, e, a in zip(inputs, expected, actual) if e != a]
+    """An expected None is no opinion."""
+    asked = [(i, e, a) for i, e, a in zip(inputs, expected, actual) if e is not None]
+    wrong = [(i, e, a) for i, e, a in asked if e != a]
     for item, want, got in wrong[:10]:
         print(f"{name} {item!r:.300}\n  expected {want!r:.300}\n  got      {got!r:.300}")
-    print(f"{name}: {len(inputs) - len(wrong)} of {len(inputs)} equal")
+    print(f"{name}: {len(asked) - len(wrong)} of {len(asked)} equal")
     return not wrong
 
 
@@ -155,20 +287,30 @@ def main():
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--tokenizer")
     group.add_argument("--model")
+    parser.add_argument("--llama-cpp", action="store_true", help="with --model: compare with llama.cpp")
     options = parser.parse_args()
-    reference = Tokenizer.from_file(options.tokenizer) if options.tokenizer else from_gguf(options.model)
+    if options.tokenizer:
+        reference = HuggingFace(Tokenizer.from_file(options.tokenizer))
+    else:
+        reference = from_gguf(options.model, options.llama_cpp)
     source = ["--tokenizer", options.tokenizer] if options.tokenizer else ["--model", options.model]
 
-    texts = list(strings([token.content for token in reference.get_added_tokens_decoder().values()]))
-    ids = [reference.encode(text, add_special_tokens=False).ids for text in texts]
-    rng = random.Random(1)
-    size = reference.get_vocab_size()
-    cut = [row[rng.randrange(len(row)):][: rng.randrange(1, 50)] for row in ids if row]
-    rows = ids + cut + [[rng.randrange(size) for _ in range(rng.randrange(1, 30))] for _ in range(1000)]
-    decoded = [reference.decode(row, skip_special_tokens=False) for row in rows]
-
+    texts = list(strings(reference.added))
+    ids = [reference.encode(text) for text in texts]
     good = compare("tokenize", texts, ids, run(options.program, "tokenize", source, texts))
+
+    rng = random.Random(1)
+    cut = [row[rng.randrange(len(row)):][: rng.randrange(1, 50)] for row in ids if row]
+    rows = [row for row in ids if row is not None] + cut
+    rows += [[rng.randrange(reference.size) for _ in range(rng.randrange(1, 30))] for _ in range(1000)]
+    decoded = [reference.decode(row) for row in rows]
     good &= compare("detokenize", rows, decoded, run(options.program, "detokenize", source, rows))
+
+    if reference.bytes:  # an "x" first, so that no decoder takes a space away
+        rows = [b"x" + rng.choice((rng.randbytes(rng.randrange(8)), "é漢😀".encode()[rng.randrange(9):])) + rng.randbytes(rng.randrange(3)) for _ in range(1000)]
+        spelled = [[reference.bytes[byte] for byte in row] for row in rows]
+        decoded = [row.decode("utf-8", "replace") for row in rows]
+        good &= compare("bytes", spelled, decoded, run(options.program, "detokenize", source, spelled))
     sys.exit(0 if good else 1)
 
 

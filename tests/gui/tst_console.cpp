@@ -15,6 +15,7 @@
 #include <QSignalSpy>
 #include <QTcpServer>
 #include <QTest>
+#include <QThreadPool>
 #include <QTreeView>
 
 using namespace cortex;
@@ -51,10 +52,18 @@ void answerGoodDay(const HttpRequest& /*request*/, const std::shared_ptr<Respons
 class TestConsole : public QObject {
     Q_OBJECT
 private Q_SLOTS:
+    void initTestCase();
     void loadsAModelAndTalksToIt();
     void portInUseIsSaid();
     void startsAgainAfterAStop();
 };
+
+/// Qt paints large surfaces on several threads of its pool. The lists by which these are told off are guarded by locks
+/// of Qt's that the thread sanitizer cannot see, so that here there is one.
+void TestConsole::initTestCase()
+{
+    QThreadPool::globalInstance()->setMaxThreadCount(1);
+}
 
 void TestConsole::loadsAModelAndTalksToIt()
 {

@@ -5,16 +5,20 @@
     tests/reference/tokenizers_make.py [--qwen3 ../shared/data/tokenizers/qwen3/tokenizer.json]
 
 A small byte-level BPE is trained on the text below; variants of it differ in normalizer, pre-tokenizer and added tokens,
-so that together they use all that a tokenizer.json can ask of us. What the Hugging Face library makes of each text is
-written beside them: one JSON object a line. Needs Python packages tokenizers, gguf, numpy.
+so that together they use all that a tokenizer.json can ask of us. So do variants of a BPE of characters with byte
+fallback, which are named "sp-…" after SentencePiece. What the Hugging Face library makes of each text is written beside
+them: one JSON object a line. What SentencePiece itself makes of them is written to sentencepiece.jsonl: two trained
+vocabularies, each with its texts. Needs Python packages tokenizers, sentencepiece, gguf, numpy.
 """
 import argparse
+import io
 import json
 import pathlib
 import struct
 
 import gguf
 import numpy
+import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
@@ -82,6 +86,80 @@ def variants(model):
     yield "inverted", variant(model, None, [split(Regex(r"\S+"), "removed", True), byte_level(use_regex=True)], plain, ignore_merges=True)
 
 
+SP_TEXTS = [
+    "\u2581", "\u2581word", " \u2581 word", "   word", "word   word", "word \n\n\n\n word", "\n", "\t\t", "a\n\nb", "<0x41>", "<0x41", "a <0x0A> b",
+    "x<s>y", "<s> x", " <s>x", "<s></s><s>", "<unk>", "\ufffd\ufffd", "\u00a0word\u00a0", "漢字 語 文字", "\U0001f9d1\u200d\U0001f680", "\x00\x1f\x7f",
+    "word" * 50, " " * 50, "é" * 20, "語" * 20, "\u0301" * 9, "<turn>user\nword<turn>\n", "word<turn>  word", "12 345\t6", " a  b   c    d     e",
+]
+
+
+def sp_trained():
+    """A BPE of characters; the characters that no entry covers are those that TRAINING lacks, and some that it has."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("\u2581", "merged_with_next")
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    tokenizer.train_from_iterator([TRAINING.replace("字", "")], trainers.BpeTrainer(
+        vocab_size=520, special_tokens=special, limit_alphabet=80, show_progress=False))
+    return json.loads(tokenizer.to_str())["model"]
+
+
+def sp_variants(model):
+    space = "\u2581"
+    special = [AddedToken(token, normalized=False, special=True) for token in ("<unk>", "<s>", "</s>")]
+    own = [AddedToken("<turn>", normalized=True), AddedToken("\n\n", normalized=False), AddedToken("  ", normalized=False)]
+    chain = [decoders.Replace(space, " "), decoders.ByteFallback(), decoders.Fuse()]
+    strip = decoders.Strip(content=" ", left=1, right=0)
+
+    def make(normalizer, steps, decoder, added=(), **options):
+        tokenizer = Tokenizer(models.BPE(vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], **options))
+        if normalizer:
+            tokenizer.normalizer = normalizer
+        if steps:
+            tokenizer.pre_tokenizer = steps[0] if len(steps) == 1 else pre_tokenizers.Sequence(steps)
+        tokenizer.decoder = decoder
+        tokenizer.add_special_tokens(special)
+        for token in added:
+            tokenizer.add_tokens([token])
+        return tokenizer
+
+    bytes_and_unk = dict(byte_fallback=True, fuse_unk=True, unk_token="<unk>")
+    replace = normalizers.Replace(" ", space)
+    metaspace = lambda scheme, split: pre_tokenizers.Metaspace(prepend_scheme=scheme, split=split)
+    yield "sp-llama", make(normalizers.Sequence([normalizers.Prepend(space), replace]), [], decoders.Sequence([*chain, strip]),
+                           own[:1], **bytes_and_unk)
+    yield "sp-gemma", make(replace, [pre_tokenizers.Split(" ", "merged_with_previous")], decoders.Sequence(chain), own, **bytes_and_unk)
+    yield "sp-first", make(None, [metaspace("first", False)], decoders.Sequence([*chain, strip]), **bytes_and_unk)
+    yield "sp-always", make(None, [metaspace("always", True)], decoders.Metaspace(prepend_scheme="always"), unk_token="<unk>")
+    yield "sp-never", make(normalizers.Sequence([normalizers.NFC(), normalizers.Strip(), normalizers.Replace(Regex("[\u2018\u2019]|\\n+"), "'")]),
+                           [pre_tokenizers.Digits(True), metaspace("never", True)], decoders.Metaspace(prepend_scheme="never"),
+                           fuse_unk=True, unk_token="<unk>")
+    yield "sp-merges", make(None, [pre_tokenizers.WhitespaceSplit(), metaspace("first", True)], decoders.Sequence(chain[:2]), own[1:],
+                            ignore_merges=True, byte_fallback=True)
+
+
+def write_sentencepiece(path):
+    """Two vocabularies of SentencePiece's own, with and without a space before each text, and what it makes of texts."""
+    with open(path, "w") as file:
+        for prefix, own in ((True, []), (False, ["<turn>", "\n", "\n\n", "\u2581\u2581", "\u2581\u2581\u2581"])):
+            model = io.BytesIO()
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(TRAINING.split("\n")), model_writer=model, model_type="bpe", vocab_size=520,
+                byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
+                add_dummy_prefix=prefix, user_defined_symbols=own, character_coverage=0.98, minloglevel=2)
+            processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+            kind = lambda i: 2 if processor.is_unknown(i) else 3 if processor.is_control(i) else 6 if processor.is_byte(i) else 1
+            pieces = [processor.id_to_piece(i) for i in range(len(processor))]
+            # As llama.cpp's converter writes them: user-defined symbols with real spaces.
+            tokens = [piece.replace("\u2581", " ") if piece in own else piece for piece in pieces]
+            vocabulary = {"prefix": prefix, "tokens": tokens, "scores": [processor.get_score(i) for i in range(len(processor))],
+                          "types": [4 if pieces[i] in own else kind(i) for i in range(len(processor))]}
+            # It reads "\u2581" in a text as a space, and control tokens as text; we do neither.
+            texts = [text for text in TEXTS + SP_TEXTS if not any(part in text for part in ("\u2581", "<s>", "</s>", "<unk>"))]
+            rows = [{"text": text, "ids": processor.encode(text), "decoded": processor.decode(processor.encode(text))} for text in texts]
+            file.write(json.dumps({"vocabulary": vocabulary, "rows": rows}) + "\n")
+
+
 def write_expected(path, named, texts):
     with open(path, "w") as file:
         for name, tokenizer in named:
@@ -100,6 +178,7 @@ def write_expected(path, named, texts):
 def write_gguf_seeds(model):
     vocab = sorted(model["vocab"], key=model["vocab"].get)[:300]
     merges = [f"{a} {b}" for a, b in model["merges"] if {a, b, a + b} <= set(vocab)]
+    write_sentencepiece_seeds()
     for pre in ("smollm", "qwen2", "llama-bpe", "tekken", "deepseek-llm", "deepseek-v3", "gpt-4o", "default"):
         writer = gguf.GGUFWriter(CORPUS / "tokenizer-gguf" / f"{pre}.gguf", "llama")
         writer.add_tokenizer_model("gpt2")
@@ -125,6 +204,22 @@ def write_gguf_seeds(model):
         elements, size = gguf.GGML_QUANT_SIZES[quant]
         writer.add_tensor(kind.lower(), numpy.zeros((2, size), numpy.uint8), raw_dtype=quant)
     close(writer)
+
+
+def write_sentencepiece_seeds():
+    for name, prefix in (("sentencepiece", True), ("sentencepiece-plain", False)):
+        special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+        pieces = ["\u2581", "H", "e", "l", "o", "a", "aa", "ll", "\u2581H", "\u2581\u2581", "el", "aaaa", "llo", "w\u2581", "  "]
+        writer = gguf.GGUFWriter(CORPUS / "tokenizer-gguf" / f"{name}.gguf", "llama")
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list(special + pieces)
+        writer.add_token_scores([0.0] * len(special) + [-float(i // 2) for i in range(len(pieces))])
+        writer.add_token_types([2, 3, 3] + [6] * 256 + [1] * (len(pieces) - 1) + [4])
+        writer.add_bos_token_id(1)
+        writer.add_eos_token_id(2)
+        writer.add_unk_token_id(0)
+        writer.add_add_space_prefix(prefix)
+        close(writer)
 
 
 def close(writer):
@@ -155,12 +250,20 @@ def main():
     named = list(variants(model))
     for name, tokenizer in named:
         (DATA / f"tokenizer-{name}.json").write_text(tokenizer.to_str())
+    sp_model = sp_trained()
+    sp_named = list(sp_variants(sp_model))
+    for name, tokenizer in sp_named:
+        (DATA / f"tokenizer-{name}.json").write_text(tokenizer.to_str())
     write_expected(DATA / "tokenizer-expected.jsonl", named, TEXTS)
+    write_expected(DATA / "tokenizer-sp-expected.jsonl", sp_named, TEXTS + SP_TEXTS)
+    write_sentencepiece(DATA / "sentencepiece.jsonl")
     write_expected(DATA / "tokenizer-qwen3-expected.jsonl", [("qwen3", Tokenizer.from_file(str(options.qwen3)))], TEXTS)
 
     small = dict(model, vocab={entry: i for entry, i in model["vocab"].items() if i < 270})
     small["merges"] = [merge for merge in model["merges"] if set(merge) | {"".join(merge)} <= set(small["vocab"])]
     for name, tokenizer in variants(small):
+        (CORPUS / f"tokenizer-json/{name}.json").write_text(tokenizer.to_str())
+    for name, tokenizer in sp_variants(sp_model):
         (CORPUS / f"tokenizer-json/{name}.json").write_text(tokenizer.to_str())
     write_gguf_seeds(model)
     write_safetensors_seed()

@@ -81,7 +81,11 @@ void InferenceApi::chat(ChatRequest request, const Response& response)
     auto conversation = std::make_shared<const Conversation>(std::move(request.conversation));
     generate(
         CompletionFormat::Kind::Chat, request.model, request.options,
-        [conversation](const engine::Engine& engine) { return conversationTokens(engine, *conversation); }, response);
+        [conversation](const engine::Engine& engine) {
+            RenderedPrompt prompt = conversationPrompt(engine, *conversation);
+            return PreparedPrompt{std::move(prompt.tokens), OutputParser(prompt.opensReasoning, conversation->tools)};
+        },
+        response);
 }
 
 void InferenceApi::complete(CompletionRequest request, const Response& response)
@@ -89,25 +93,28 @@ void InferenceApi::complete(CompletionRequest request, const Response& response)
     auto prompt = std::make_shared<const Prompt>(std::move(request.prompt));
     generate(
         CompletionFormat::Kind::Text, request.model, request.options,
-        [prompt](const engine::Engine& engine) { return promptTokens(engine, *prompt); }, response);
+        [prompt](const engine::Engine& engine) {
+            return PreparedPrompt{promptTokens(engine, *prompt), {}};
+        },
+        response);
 }
 
 void InferenceApi::generate(CompletionFormat::Kind kind, const QString& model, const GenerationOptions& options,
-                            MakeTokens makeTokens, const Response& response)
+                            PreparePrompt prepare, const Response& response)
 {
     auto lease = std::make_shared<ModelLease>(m_manager.lease(model));
     const engine::Engine* engine = &(*lease)->engine(); // the lease keeps it until the main thread has the tokens
     onWorker(
-        response, [engine, makeTokens = std::move(makeTokens)] { return makeTokens(*engine); },
-        [this, lease, kind, model, options, response](std::vector<int32_t> tokens) {
+        response, [engine, prepare = std::move(prepare)] { return prepare(*engine); },
+        [this, lease, kind, model, options, response](PreparedPrompt prompt) {
             if (!response->isOpen())
                 return; // the client went away meanwhile
             if ((*lease)->isRevoked())
                 throw ApiError::unavailable(QStringLiteral("model_unloading"),
                                             QStringLiteral("The model `%1` is being unloaded").arg(model), 5);
-            auto generation =
-                std::make_unique<Generation>(std::move(*lease), response, CompletionFormat(kind, model), options);
-            generation->start(std::move(tokens), m_queue);
+            auto generation = std::make_unique<Generation>(std::move(*lease), response, CompletionFormat(kind, model),
+                                                           options, std::move(prompt.parser));
+            generation->start(std::move(prompt.tokens), m_queue);
             Generation* running = generation.release();
             running->setParent(this);
             connect(running, &Generation::finished, this, [this, running](const engine::SequenceResult& result) {
@@ -125,7 +132,7 @@ void InferenceApi::tokenize(TokenizeRequest request, const Response& response)
         response,
         [engine, request = std::move(request)] {
             if (const auto* conversation = std::get_if<Conversation>(&request.input))
-                return conversationTokens(*engine, *conversation);
+                return conversationPrompt(*engine, *conversation).tokens;
             return requireTokenizer(*engine).encode(std::get<std::string>(request.input),
                                                     {.addBos = request.addSpecial, .parseSpecial = true});
         },

@@ -33,9 +33,14 @@ private:
     void embeddings(QString model, const Response& response);
     void listModels(ResponseStream& response) const;
 
-    using MakeTokens = std::function<std::vector<int32_t>(const engine::Engine&)>;
+    /// What a worker makes of a request.
+    struct PreparedPrompt {
+        std::vector<int32_t> tokens;
+        std::optional<OutputParser> parser; ///< of a chat
+    };
+    using PreparePrompt = std::function<PreparedPrompt(const engine::Engine&)>;
     void generate(CompletionFormat::Kind kind, const QString& model, const GenerationOptions& options,
-                  MakeTokens makeTokens, const Response& response);
+                  PreparePrompt prepare, const Response& response);
     QString modelOrOnly(const QString& model) const;
 
     ModelManager& m_manager;

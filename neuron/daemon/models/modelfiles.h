@@ -15,6 +15,12 @@ struct ModelFile {
     QString path; ///< a GGUF file (the first of a split one), or a safetensors directory
     QString stamp; ///< changes when the file does
     bool operator==(const ModelFile&) const = default;
+
+    /// A checkpoint that can be quantized while it is loaded.
+    bool isSafetensors() const
+    {
+        return !path.isEmpty() && !path.endsWith(QLatin1String(".gguf"), Qt::CaseInsensitive);
+    }
 };
 
 /// Where models lie.

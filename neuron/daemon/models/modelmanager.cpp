@@ -199,12 +199,14 @@ std::optional<ModelError> ModelManager::refuse(const LoadRequest& request) const
     return error;
 }
 
-engine::LoadOptions ModelManager::engineOptions(const QString& path, int context) const
+engine::LoadOptions ModelManager::engineOptions(const ModelFile& file, const LoadRequest& request) const
 {
     engine::LoadOptions options;
-    options.model = QFile::encodeName(path).toStdString();
+    options.model = QFile::encodeName(file.path).toStdString();
     options.threads = m_options.threads;
-    options.contextTokens = context;
+    options.contextTokens = request.context;
+    if (file.isSafetensors()) // of GGUF the quant is a choice among files
+        options.quant = (request.quant.isEmpty() ? splitModelId(request.modelId).second : request.quant).toStdString();
     return options;
 }
 
@@ -305,7 +307,7 @@ void ModelManager::fetch(const QString& id, const LoadRequest& request, const Re
 
 void ModelManager::planThenLoad(const std::shared_ptr<Load>& load, const Reply<ModelStatus>& reply)
 {
-    const engine::LoadOptions options = engineOptions(m_registry.find(load->id)->file.path, load->request.context);
+    const engine::LoadOptions options = engineOptions(m_registry.find(load->id)->file, load->request);
     m_fileWorker.run([this, options] { return m_engines.plan(options); },
                      [this, load, reply](Outcome<engine::MemoryPlan>& outcome) {
                          std::optional<ModelError> error;
@@ -330,7 +332,7 @@ void ModelManager::planThenLoad(const std::shared_ptr<Load>& load, const Reply<M
 
 void ModelManager::runLoad(const std::shared_ptr<Load>& load)
 {
-    const engine::LoadOptions options = engineOptions(m_registry.find(load->id)->file.path, load->request.context);
+    const engine::LoadOptions options = engineOptions(m_registry.find(load->id)->file, load->request);
     using Clock = std::chrono::steady_clock;
     const auto progress = [this, load, last = Clock::time_point{}](double fraction, const std::string& what) mutable {
         const auto now = Clock::now();
@@ -406,17 +408,16 @@ void ModelManager::plan(const LoadRequest& request, Reply<engine::MemoryPlan> re
     const KnownModel* known = m_registry.find(m_registry.resolve(name));
     if (!known || known->file.path.isEmpty())
         return reply({{}, unknownModel(name, m_options.roots)});
-    m_fileWorker.run(
-        [this, options = engineOptions(known->file.path, request.context)] { return m_engines.plan(options); },
-        [reply = std::move(reply)](Outcome<engine::MemoryPlan>& outcome) {
-            Answer<engine::MemoryPlan> answer;
-            try {
-                answer.value = outcome.take();
-            } catch (const std::exception& error) {
-                answer.error = modelError(error);
-            }
-            reply(answer);
-        });
+    m_fileWorker.run([this, options = engineOptions(known->file, request)] { return m_engines.plan(options); },
+                     [reply = std::move(reply)](Outcome<engine::MemoryPlan>& outcome) {
+                         Answer<engine::MemoryPlan> answer;
+                         try {
+                             answer.value = outcome.take();
+                         } catch (const std::exception& error) {
+                             answer.error = modelError(error);
+                         }
+                         reply(answer);
+                     });
 }
 
 // Unloading.

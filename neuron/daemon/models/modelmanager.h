@@ -92,7 +92,7 @@ private:
     void inspectNext();
     void inspected(const QString& id, Outcome<engine::ModelInfo>& outcome);
     std::optional<ModelError> refuse(const LoadRequest& request) const;
-    engine::LoadOptions engineOptions(const QString& path, int context) const;
+    engine::LoadOptions engineOptions(const ModelFile& file, const LoadRequest& request) const;
     void loadKnown(const QString& id, const LoadRequest& request, const Reply<ModelStatus>& reply);
     void fetch(const QString& id, const LoadRequest& request, const Reply<ModelStatus>& reply);
     void planThenLoad(const std::shared_ptr<Load>& load, const Reply<ModelStatus>& reply);

@@ -51,9 +51,12 @@ QString ModelRegistry::resolve(const QString& name) const
     for (auto entry = m_models.cbegin(); entry != m_models.cend(); ++entry) {
         const ModelFile& file = entry->file;
         const bool sameQuant = quant.isEmpty() || file.quant.compare(quant, Qt::CaseInsensitive) == 0;
-        if (file.name == base && sameQuant && preference(*entry) > bestPreference) {
+        if (file.name != base || !(sameQuant || file.isSafetensors()))
+            continue;
+        const int entryPreference = sameQuant ? preference(*entry) : 0;
+        if (entryPreference > bestPreference) {
             best = entry.key();
-            bestPreference = preference(*entry);
+            bestPreference = entryPreference;
         }
     }
     return best;

@@ -36,11 +36,6 @@ QJsonObject timingsOf(const engine::SequenceResult& result)
         {QStringLiteral("predicted_per_second"), perSecond(result.generatedTokens - 1, timings.decode)}};
 }
 
-QString finishReason(const engine::SequenceResult& result)
-{
-    return result.reason == engine::FinishReason::Length ? QStringLiteral("length") : QStringLiteral("stop");
-}
-
 /// Says which stop string ended it, as vLLM does; translators to other dialects need it.
 void addStopString(QJsonObject& choice, const engine::SequenceResult& result)
 {
@@ -50,6 +45,16 @@ void addStopString(QJsonObject& choice, const engine::SequenceResult& result)
 
 } // namespace
 
+void CompletionOutput::add(OutputPiece piece)
+{
+    if (const auto* content = std::get_if<ContentText>(&piece))
+        text += content->text;
+    else if (const auto* thought = std::get_if<ReasoningText>(&piece))
+        reasoning += thought->text;
+    else
+        toolCalls.push_back(std::move(std::get<ToolCall>(piece)));
+}
+
 CompletionFormat::CompletionFormat(Kind kind, const QString& model)
     : m_kind(kind)
     , m_id((kind == Kind::Chat ? QStringLiteral("chatcmpl-") : QStringLiteral("cmpl-"))
@@ -57,6 +62,11 @@ CompletionFormat::CompletionFormat(Kind kind, const QString& model)
     , m_model(model)
     , m_created(QDateTime::currentSecsSinceEpoch())
 {
+}
+
+QString CompletionFormat::promptParam() const
+{
+    return m_kind == Kind::Chat ? QStringLiteral("messages") : QStringLiteral("prompt");
 }
 
 QJsonObject CompletionFormat::envelope(bool chunk) const
@@ -97,12 +107,40 @@ QByteArray CompletionFormat::opening() const
     return frame(choice({{QStringLiteral("delta"), delta}}, QJsonValue()));
 }
 
-QByteArray CompletionFormat::text(const std::string& text) const
+QByteArray CompletionFormat::piece(const OutputPiece& piece)
 {
-    const QString content = QString::fromStdString(text);
-    if (m_kind == Kind::Text)
-        return frame(choice({{QStringLiteral("text"), content}}, QJsonValue()));
-    return frame(choice({{QStringLiteral("delta"), QJsonObject{{QStringLiteral("content"), content}}}}, QJsonValue()));
+    QJsonObject delta;
+    if (const auto* content = std::get_if<ContentText>(&piece)) {
+        const QString text = QString::fromStdString(content->text);
+        if (m_kind == Kind::Text)
+            return frame(choice({{QStringLiteral("text"), text}}, QJsonValue()));
+        delta.insert(QStringLiteral("content"), text);
+    } else if (const auto* reasoning = std::get_if<ReasoningText>(&piece)) {
+        delta.insert(QStringLiteral("reasoning_content"), QString::fromStdString(reasoning->text));
+    } else {
+        const int index = m_toolCalls;
+        QJsonObject call = toolCall(std::get<ToolCall>(piece));
+        call.insert(QStringLiteral("index"), index);
+        delta.insert(QStringLiteral("tool_calls"), QJsonArray{call});
+    }
+    return frame(choice({{QStringLiteral("delta"), delta}}, QJsonValue()));
+}
+
+QJsonObject CompletionFormat::toolCall(const ToolCall& call)
+{
+    ++m_toolCalls;
+    return {{QStringLiteral("id"), QString(QStringLiteral("call_") + QUuid::createUuid().toString(QUuid::Id128))},
+            {QStringLiteral("type"), QStringLiteral("function")},
+            {QStringLiteral("function"),
+             QJsonObject{{QStringLiteral("name"), QString::fromStdString(call.name)},
+                         {QStringLiteral("arguments"), QString::fromStdString(call.arguments)}}}};
+}
+
+QString CompletionFormat::finishReason(const engine::SequenceResult& result) const
+{
+    if (result.reason == engine::FinishReason::Length)
+        return QStringLiteral("length");
+    return m_toolCalls > 0 ? QStringLiteral("tool_calls") : QStringLiteral("stop");
 }
 
 QByteArray CompletionFormat::closing(const engine::SequenceResult& result) const
@@ -127,14 +165,28 @@ QByteArray CompletionFormat::done()
     return sseFrame({}, "[DONE]");
 }
 
-QJsonObject CompletionFormat::whole(const std::string& text, const engine::SequenceResult& result) const
+QJsonObject CompletionFormat::message(const CompletionOutput& output)
 {
-    const QString content = QString::fromStdString(text);
+    QJsonObject message{{QStringLiteral("role"), QStringLiteral("assistant")},
+                        {QStringLiteral("content"), QString::fromStdString(output.text)}};
+    if (!output.reasoning.empty())
+        message.insert(QStringLiteral("reasoning_content"), QString::fromStdString(output.reasoning));
+    if (!output.toolCalls.empty()) {
+        QJsonArray calls;
+        for (const ToolCall& call : output.toolCalls)
+            calls.append(toolCall(call));
+        message.insert(QStringLiteral("tool_calls"), calls);
+        if (output.text.empty())
+            message.insert(QStringLiteral("content"), QJsonValue());
+    }
+    return message;
+}
+
+QJsonObject CompletionFormat::whole(const CompletionOutput& output, const engine::SequenceResult& result)
+{
     const QJsonObject body = m_kind == Kind::Text
-        ? QJsonObject{{QStringLiteral("text"), content}}
-        : QJsonObject{
-            {QStringLiteral("message"),
-             QJsonObject{{QStringLiteral("role"), QStringLiteral("assistant")}, {QStringLiteral("content"), content}}}};
+        ? QJsonObject{{QStringLiteral("text"), QString::fromStdString(output.text)}}
+        : QJsonObject{{QStringLiteral("message"), message(output)}};
     QJsonObject only = choice(body, finishReason(result));
     addStopString(only, result);
     QJsonObject answer = envelope(false);

@@ -5,7 +5,6 @@
 #include "neuron/daemon/apierror.h"
 
 #include <QJsonDocument>
-#include <QPointer>
 
 namespace cortex::neuron {
 
@@ -15,18 +14,23 @@ constexpr qint64 MaxPendingBytes = 16 * 1024 * 1024; ///< what a client may leav
 } // namespace
 
 Generation::Generation(ModelLease lease, std::shared_ptr<ResponseStream> response, CompletionFormat format,
-                       const GenerationOptions& options)
+                       const GenerationOptions& options, std::optional<OutputParser> parser)
     : m_lease(std::move(lease))
     , m_response(std::move(response))
     , m_format(std::move(format))
     , m_options(options)
+    , m_parser(std::move(parser))
 {
     connect(m_response.get(), &ResponseStream::disconnected, this, &Generation::cancel);
     connect(m_lease.operator->(), &LoadedModel::revoked, this, &Generation::cancel);
     connect(&m_keepAlive, &QTimer::timeout, this, [this] { m_response->write(sseComment("waiting")); });
 }
 
-Generation::~Generation() = default;
+Generation::~Generation()
+{
+    if (m_relay)
+        m_relay->detach();
+}
 
 void Generation::start(std::vector<int32_t> prompt, TaskQueue& queue)
 {
@@ -36,16 +40,12 @@ void Generation::start(std::vector<int32_t> prompt, TaskQueue& queue)
     request.sampling = m_options.sampling;
     request.stop = m_options.stop;
     request.ignoreEos = m_options.ignoreEos;
-    const auto relay =
-        std::make_shared<TokenRelay>(queue, [self = QPointer<Generation>(this)](const TokenBatch& batch) {
-            if (self)
-                self->deliver(batch);
-        });
+    m_relay = std::make_shared<TokenRelay>(queue, static_cast<TokenReceiver&>(*this));
     m_clock.start();
     try {
-        m_sequence = m_lease->engine().submit(std::move(request), relay);
+        m_sequence = m_lease->engine().submit(std::move(request), m_relay);
     } catch (const engine::Error& error) {
-        throw ApiError::fromEngine(error);
+        throw ApiError::fromEngine(error, m_format.promptParam());
     }
     m_submitted = true;
     if (!m_options.stream)
@@ -66,21 +66,40 @@ void Generation::deliver(const TokenBatch& batch)
 {
     if (!m_timeToFirstText && !batch.texts.empty())
         m_timeToFirstText = double(m_clock.nsecsElapsed()) * 1e-9;
+    std::vector<OutputPiece> pieces = piecesOf(batch);
     if (m_options.stream) {
-        stream(batch);
+        stream(pieces);
     } else {
-        for (const std::string& text : batch.texts)
-            m_text += text;
+        for (OutputPiece& piece : pieces)
+            m_output.add(std::move(piece));
     }
     if (batch.result)
         finish(*batch.result);
 }
 
-void Generation::stream(const TokenBatch& batch)
+std::vector<OutputPiece> Generation::piecesOf(const TokenBatch& batch)
+{
+    std::vector<OutputPiece> pieces;
+    for (const std::string& text : batch.texts) {
+        if (!m_parser) {
+            pieces.emplace_back(ContentText{text});
+            continue;
+        }
+        for (OutputPiece& piece : m_parser->push(text))
+            pieces.push_back(std::move(piece));
+    }
+    if (batch.result && m_parser) {
+        for (OutputPiece& piece : m_parser->finish())
+            pieces.push_back(std::move(piece));
+    }
+    return pieces;
+}
+
+void Generation::stream(const std::vector<OutputPiece>& pieces)
 {
     QByteArray frames;
-    for (const std::string& text : batch.texts)
-        frames += m_format.text(text);
+    for (const OutputPiece& piece : pieces)
+        frames += m_format.piece(piece);
     if (frames.isEmpty())
         return;
     m_response->write(frames);
@@ -106,7 +125,7 @@ void Generation::finish(const engine::SequenceResult& result)
     case engine::FinishReason::StopString:
     case engine::FinishReason::Length:
         if (!m_options.stream) {
-            m_response->respondJson(200, m_format.whole(m_text, result));
+            m_response->respondJson(200, m_format.whole(m_output, result));
             break;
         }
         m_response->write(m_format.closing(result) + (m_options.includeUsage ? m_format.usage(result) : QByteArray())

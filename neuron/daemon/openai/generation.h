@@ -14,11 +14,11 @@ namespace cortex::neuron {
 
 /// One sequence being generated for one client, from submission to the last byte. A client that goes away, or a lease
 /// that is revoked, cancels the sequence at once. Main thread.
-class Generation : public QObject {
+class Generation : public QObject, private TokenReceiver {
     Q_OBJECT
 public:
     Generation(ModelLease lease, std::shared_ptr<ResponseStream> response, CompletionFormat format,
-               const GenerationOptions& options);
+               const GenerationOptions& options, std::optional<OutputParser> parser);
     ~Generation() override;
 
     /// Submits to the engine and, for a stream, sends the headers. Throws ApiError where the engine refuses.
@@ -32,8 +32,9 @@ Q_SIGNALS:
     void finished(const cortex::engine::SequenceResult& result); ///< once, last; delete it then
 
 private:
-    void deliver(const TokenBatch& batch);
-    void stream(const TokenBatch& batch);
+    void deliver(const TokenBatch& batch) override;
+    std::vector<OutputPiece> piecesOf(const TokenBatch& batch);
+    void stream(const std::vector<OutputPiece>& pieces);
     void finish(const engine::SequenceResult& result);
     void fail(const QString& code, const QString& message);
     void cancel();
@@ -42,9 +43,11 @@ private:
     std::shared_ptr<ResponseStream> m_response;
     CompletionFormat m_format;
     GenerationOptions m_options;
+    std::shared_ptr<TokenRelay> m_relay;
     engine::SequenceId m_sequence = 0;
     bool m_submitted = false;
-    std::string m_text; ///< of an answer that is not streamed
+    std::optional<OutputParser> m_parser;
+    CompletionOutput m_output; ///< of an answer that is not streamed
     QElapsedTimer m_clock;
     std::optional<double> m_timeToFirstText;
     QTimer m_keepAlive;

@@ -2,6 +2,7 @@
 #include "neuron/daemon/openai/prompt.h"
 
 #include "neuron/daemon/apierror.h"
+#include "neuron/daemon/openai/outputparser.h"
 
 #include <ctime>
 
@@ -46,7 +47,7 @@ const engine::Tokenizer& requireTokenizer(const engine::Engine& engine)
     return *tokenizer; // the engine holds it too, and the engine is leased
 }
 
-std::vector<int32_t> conversationTokens(const engine::Engine& engine, const Conversation& conversation)
+RenderedPrompt conversationPrompt(const engine::Engine& engine, const Conversation& conversation)
 {
     const engine::Tokenizer& tokenizer = requireTokenizer(engine);
     const engine::ChatTemplate* chatTemplate = engine.chatTemplate();
@@ -57,9 +58,9 @@ std::vector<int32_t> conversationTokens(const engine::Engine& engine, const Conv
     }
     try {
         const std::string text = chatTemplate->render(templateContext(tokenizer, conversation), localNow());
-        return tokenizer.encode(text, {.addBos = false, .parseSpecial = true});
+        return {tokenizer.encode(text, {.addBos = false, .parseSpecial = true}), opensReasoning(text)};
     } catch (const engine::Error& error) {
-        throw ApiError::fromEngine(error);
+        throw ApiError::fromEngine(error, QStringLiteral("messages"));
     }
 }
 

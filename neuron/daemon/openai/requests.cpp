@@ -212,6 +212,8 @@ Json normaliseMessage(const Json& source, size_t index)
     Json message = source;
     message["role"] = *role == "developer" ? "system" : *role;
     message["content"] = contentText(source, index);
+    if (const Json* reasoning = findField(source, "reasoning"); reasoning && !findField(source, "reasoning_content"))
+        message["reasoning_content"] = *reasoning; // as OpenRouter's clients name it
     unpackToolCalls(message, index);
     return message;
 }

@@ -34,7 +34,8 @@ void TokenRelay::add(const std::string& text, const engine::SequenceResult* resu
             self->m_posted = false;
             batch = std::exchange(self->m_batch, {});
         }
-        self->m_deliver(std::move(batch));
+        if (self->m_receiver)
+            self->m_receiver->deliver(batch);
     });
 }
 

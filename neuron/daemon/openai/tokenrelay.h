@@ -4,7 +4,6 @@
 #include "core/taskqueue.h"
 #include "neuron/engine/engine.h"
 
-#include <functional>
 #include <mutex>
 #include <optional>
 
@@ -16,16 +15,30 @@ struct TokenBatch {
     std::optional<engine::SequenceResult> result; ///< set in the last delivery
 };
 
+/// Takes a sequence's tokens on the main thread.
+class TokenReceiver {
+public:
+    virtual void deliver(const TokenBatch& batch) = 0;
+
+protected:
+    ~TokenReceiver() = default;
+};
+
 /// Carries one sequence's tokens from the engine's thread to the main thread: one task on the queue per batch, however
 /// many tokens gather while the main thread is busy.
+///
+/// Whoever lets go last, the engine or a task, destroys it, so it may die on either thread. It therefore owns nothing
+/// of the main thread: the receiver takes itself out by detach().
 class TokenRelay : public engine::SequenceSink, public std::enable_shared_from_this<TokenRelay> {
 public:
-    /// `deliver` runs on the main thread.
-    TokenRelay(TaskQueue& queue, std::function<void(TokenBatch)> deliver)
+    /// `receiver` is called on the main thread, until detach().
+    TokenRelay(TaskQueue& queue, TokenReceiver& receiver)
         : m_queue(queue)
-        , m_deliver(std::move(deliver))
+        , m_receiver(&receiver)
     {
     }
+    void detach() { m_receiver = nullptr; } ///< main thread; what comes later is dropped
+
     void token(int32_t id, const std::string& text) override;
     void finished(const engine::SequenceResult& result, const std::string& text) override;
 
@@ -33,7 +46,7 @@ private:
     void add(const std::string& text, const engine::SequenceResult* result);
 
     TaskQueue& m_queue;
-    const std::function<void(TokenBatch)> m_deliver; // called, and destroyed with the last task, on the main thread
+    TokenReceiver* m_receiver; // main thread
     std::mutex m_mutex;
     TokenBatch m_batch;
     bool m_posted = false;

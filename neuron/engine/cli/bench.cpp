@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <iomanip>
 #include <iostream>
+#include <latch>
+#include <memory>
 
 namespace cortex::engine::cli {
 
@@ -13,10 +15,12 @@ namespace {
 
 struct BenchOptions {
     std::string model;
+    std::string quant;
     int promptTokens = 512;
     int newTokens = 128;
     int threads = 0;
     int repeat = 5;
+    int sequences = 1;
     std::string instructions;
     bool json = false;
 };
@@ -57,14 +61,58 @@ SequenceTimings measure(Engine& engine, int promptTokens, int newTokens)
     return generation.result.timings;
 }
 
+/// Counts down until several sequences have ended.
+class EndSink : public SequenceSink {
+public:
+    explicit EndSink(std::latch& ended)
+        : m_ended(ended)
+    {
+    }
+    void token(int32_t, const std::string&) override { }
+    void finished(const SequenceResult& result, const std::string&) override
+    {
+        m_reason = result.reason;
+        m_ended.count_down();
+    }
+    FinishReason reason() const { return m_reason; } ///< once the latch has opened
+
+private:
+    std::latch& m_ended;
+    FinishReason m_reason = FinishReason::Failed;
+};
+
+/// Tokens per second of several sequences that generate side by side, from empty contexts.
+double measureTogether(Engine& engine, int sequences, int newTokens)
+{
+    std::latch ended(sequences);
+    std::vector<std::shared_ptr<EndSink>> sinks;
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < sequences; ++i) {
+        SequenceRequest request;
+        request.prompt = someTokens(1, engine.info().vocabularySize);
+        request.maxTokens = newTokens;
+        request.sampling.temperature = 0;
+        request.ignoreEos = true;
+        sinks.push_back(std::make_shared<EndSink>(ended));
+        engine.submit(std::move(request), sinks.back());
+    }
+    ended.wait();
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    for (const auto& sink : sinks)
+        if (sink->reason() != FinishReason::Length)
+            throw Error(ErrorKind::Internal, "a sequence ended early");
+    return double(sequences) * newTokens / elapsed.count();
+}
+
 int run(const BenchOptions& options)
 {
     using Clock = std::chrono::steady_clock;
     const auto begin = Clock::now();
     LoadOptions load;
     load.threads = options.threads;
+    load.quant = options.quant;
     load.instructions = options.instructions;
-    load.maxSequences = 1;
+    load.maxSequences = options.sequences;
     load.contextTokens = std::max(options.promptTokens + 1, options.newTokens + 2);
     load.stepTokens = std::max(512, std::min(options.promptTokens, 2048));
     load.text = false;
@@ -72,14 +120,17 @@ int run(const BenchOptions& options)
     const double loadSeconds = std::chrono::duration<double>(Clock::now() - begin).count();
 
     // A prompt alone, then generation from an empty context: one token of prompt, and n intervals between n + 1 tokens.
-    std::vector<double> prefill, decode, ceiling;
+    std::vector<double> prefill, decode, together, ceiling, peak;
     measure(*engine, std::max(1, options.promptTokens), 2); // warms caches and page tables
     for (int round = 0; round < options.repeat; ++round) {
         if (options.promptTokens > 0)
             prefill.push_back(options.promptTokens / measure(*engine, options.promptTokens, 1).prefill);
         if (options.newTokens > 0)
             decode.push_back(options.newTokens / measure(*engine, 1, options.newTokens + 1).decode);
+        if (options.sequences > 1)
+            together.push_back(measureTogether(*engine, options.sequences, std::max(1, options.newTokens)));
         ceiling.push_back(kernels::measureReadBandwidth(engine->device().threads));
+        peak.push_back(kernels::measureDotPeak(engine->device().threads));
     }
 
     const double bytes = double(engine->info().weightBytesPerToken);
@@ -98,6 +149,11 @@ int run(const BenchOptions& options)
     result["weight_bytes_per_token"] = engine->info().weightBytesPerToken;
     result["decode_gb_s"] = median(decode) * bytes / 1e9;
     result["read_ceiling_gb_s"] = median(ceiling) / 1e9;
+    result["dot_peak_gop_s"] = median(peak) / 1e9;
+    if (options.sequences > 1) {
+        result["sequences"] = options.sequences;
+        result["aggregate_decode_tok_s"] = median(together);
+    }
     if (options.json) {
         std::cout << result.dump() << '\n';
         return Done;
@@ -110,6 +166,9 @@ int run(const BenchOptions& options)
               << "  decode   " << std::setw(8) << median(decode) << " tok/s  (" << options.newTokens << " tokens)\n"
               << "  weights  " << std::setw(8) << bytes / 1e6 << " MB read per token: " << median(decode) * bytes / 1e9
               << " GB/s of " << median(ceiling) / 1e9 << " GB/s that this memory gives\n";
+    if (options.sequences > 1)
+        std::cout << "  together " << std::setw(8) << median(together) << " tok/s  (" << options.sequences
+                  << " sequences)\n";
     return Done;
 }
 
@@ -127,10 +186,14 @@ void addBench(CLI::App& app, Commands& commands)
     command->add_option("-n", options->newTokens, "Tokens to generate (0: skip)")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
+    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--repeat", options->repeat, "Rounds; medians are printed")
         ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    command->add_option("--sequences", options->sequences, "Also generate with so many sequences side by side")
+        ->check(CLI::Range(1, 1024))
         ->capture_default_str();
     command->add_option("--isa", options->instructions,
                         "Force an instruction path: portable, avx2, avx512, avx512-vnni");

@@ -22,5 +22,6 @@ void addLogits(CLI::App& app, Commands& commands);
 void addTokenize(CLI::App& app, Commands& commands); ///< and detokenize
 void addRender(CLI::App& app, Commands& commands);
 void addPlan(CLI::App& app, Commands& commands);
+void addQuantize(CLI::App& app, Commands& commands);
 
 } // namespace cortex::engine::cli

@@ -13,6 +13,7 @@ namespace {
 
 struct GenerateOptions {
     std::string model;
+    std::string quant;
     std::string prompt, chat, tokens; ///< one of them
     std::string system;
     int newTokens = 0;
@@ -106,6 +107,7 @@ int run(GenerateOptions& options)
     const auto begin = Clock::now();
     LoadOptions load;
     load.threads = options.threads;
+    load.quant = options.quant;
     load.contextTokens = options.context;
     load.maxSequences = 1;
     const auto engine = loadEngine(load, options.model);
@@ -184,6 +186,7 @@ void addGenerate(CLI::App& app, Commands& commands)
         ->capture_default_str();
     command->add_option("--seed", options->seed, "Equal seeds give equal texts (default: another one each time)");
     command->add_option("--stop", options->stop, "Stop before this text; may be given several times");
+    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")

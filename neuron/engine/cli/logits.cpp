@@ -12,8 +12,10 @@ namespace {
 
 struct LogitsOptions {
     std::string model, tokens, out;
+    std::string quant;
     int threads = 0;
     std::string instructions;
+    std::string cacheType = "f32";
 };
 
 int run(const LogitsOptions& options)
@@ -22,7 +24,9 @@ int run(const LogitsOptions& options)
     const std::vector<int32_t> tokens = readTokens(options.tokens);
     LoadOptions load;
     load.threads = options.threads;
+    load.quant = options.quant;
     load.instructions = options.instructions;
+    load.cacheType = kernels::typeFromName(options.cacheType).value();
     load.maxSequences = 1;
     load.contextTokens = int(std::min<size_t>(std::max<size_t>(tokens.size(), 1), 1u << 26));
     load.text = false;
@@ -53,10 +57,15 @@ void addLogits(CLI::App& app, Commands& commands)
         ->required();
     command->add_option("--tokens", options->tokens, "File with a JSON list of token ids (- is stdin)")->required();
     command->add_option("--out", options->out, "File to write")->required();
+    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--isa", options->instructions,
                         "Force an instruction path: portable, avx2, avx512, avx512-vnni");
+    command
+        ->add_option("--cache-type", options->cacheType,
+                     "Keys and values as f32 (nothing rounded), or as f16 or bf16, as generation keeps them")
+        ->check(CLI::IsMember({"f32", "f16", "bf16"}));
     commands[command] = [options] { return run(*options); };
 }
 

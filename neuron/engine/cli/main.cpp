@@ -16,6 +16,7 @@ constexpr const char* Examples = R"(Examples:
   neuron-engine bench --model model.gguf -p 512 -n 128 --threads 2 --json
   echo '"Hello, world"' | neuron-engine tokenize --model model.gguf --jsonl
   neuron-engine plan --model model.gguf --context 8192 --sequences 4
+  neuron-engine quantize model-f16.gguf model-q4_k_m.gguf q4_k_m
 
 M is a GGUF file, a directory with config.json and *.safetensors, or an id ORG/NAME[:QUANT] of the local
 Hugging Face cache. Results go to stdout, messages to stderr.
@@ -44,6 +45,7 @@ int main(int argc, char** argv)
     cli::addTokenize(app, commands);
     cli::addRender(app, commands);
     cli::addPlan(app, commands);
+    cli::addQuantize(app, commands);
 
     try {
         app.parse(argc, argv);

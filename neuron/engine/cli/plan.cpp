@@ -2,6 +2,9 @@
 #include "neuron/engine/cli/command.h"
 #include "neuron/engine/cli/session.h"
 
+#include <algorithm>
+#include <fstream>
+#include <future>
 #include <iomanip>
 #include <iostream>
 
@@ -11,11 +14,48 @@ namespace {
 
 struct PlanOptions {
     std::string model;
+    std::string quant;
     int context = 0;
     int sequences = 0;
     int threads = 0;
+    bool measure = false;
     bool json = false;
 };
+
+/// Memory of this process that is its own, without what is mapped from files: RssAnon of /proc/self/status.
+size_t ownResidentBytes()
+{
+    std::ifstream status("/proc/self/status");
+    std::string line;
+    while (std::getline(status, line)) {
+        if (line.rfind("RssAnon:", 0) == 0)
+            return std::stoull(line.substr(8)) * 1024;
+    }
+    throw Error(ErrorKind::Unsupported, "/proc/self/status tells no RssAnon, so nothing can be measured");
+}
+
+/// What loading and filling every sequence to its end really takes. The cache may hold fewer sequences than run.
+size_t measureResident(const LoadOptions& load, const std::string& model)
+{
+    const size_t before = ownResidentBytes();
+    const auto engine = loadEngine(load, model);
+    // Pages that nobody touched are not resident: logits of many positions fill their room, sequences the cache.
+    engine->logits(std::vector<int32_t>(size_t(std::min(engine->memory().contextTokens, 64)), 0), [](auto, int) {});
+    std::vector<std::future<Generation>> running;
+    for (int i = 0; i < engine->memory().sequences; ++i) {
+        SequenceRequest request;
+        request.prompt.assign(size_t(engine->memory().contextTokens - 1), 0);
+        request.maxTokens = 1;
+        request.ignoreEos = true;
+        running.push_back(std::async(std::launch::async, [&engine, request] { return generate(*engine, request); }));
+    }
+    for (auto& sequence : running) {
+        const Generation generation = sequence.get();
+        if (generation.result.reason != FinishReason::Length)
+            throw Error(ErrorKind::Internal, "a measured sequence ended early: " + generation.result.error);
+    }
+    return ownResidentBytes() - before;
+}
 
 void row(const char* what, size_t bytes, const std::string& note = {})
 {
@@ -31,8 +71,11 @@ int run(const PlanOptions& options)
     load.contextTokens = options.context;
     load.maxSequences = options.sequences;
     load.threads = options.threads;
-    const ModelInfo info = Engine::inspect(load.model);
+    load.quant = options.quant;
+    const ModelInfo info = Engine::inspect(load.model, load.quant);
     const MemoryPlan plan = Engine::plan(load);
+    load.text = false;
+    const size_t measured = options.measure ? measureResident(load, options.model) : 0;
     if (options.json) {
         nlohmann::ordered_json json;
         json["model"] = info.name;
@@ -52,6 +95,8 @@ int run(const PlanOptions& options)
         json["fits"] = plan.fits;
         json["largest_context"] = plan.largestContext;
         json["context_limit"] = info.contextLimit;
+        if (options.measure)
+            json["measured_bytes"] = measured;
         std::cout << json.dump(2) << '\n';
         return Done;
     }
@@ -66,6 +111,8 @@ int run(const PlanOptions& options)
         row("states", plan.stateBytesPerSequence * size_t(plan.sequences));
     row("workspace", plan.workspaceBytes);
     row("total", plan.totalBytes, plan.fits ? "fits" : "does not fit");
+    if (options.measure)
+        row("measured", measured, "after loading and filling every sequence");
     row("free", plan.freeBytes, "longest context for one sequence: " + std::to_string(plan.largestContext));
     return Done;
 }
@@ -81,8 +128,11 @@ void addPlan(CLI::App& app, Commands& commands)
     command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--sequences", options->sequences, "Sequences at once (0: 16)")->check(CLI::Range(0, 4096));
+    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
+    command->add_flag("--measure", options->measure,
+                      "Load it all the same, fill every sequence, and tell what it took");
     command->add_flag("--json", options->json, "Print one object");
     commands[command] = [options] { return run(*options); };
 }

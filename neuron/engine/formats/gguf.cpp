@@ -2,6 +2,7 @@
 #include "neuron/engine/formats/gguf.h"
 
 #include "neuron/engine/error.h"
+#include "neuron/engine/formats/ggmltype.h"
 #include "neuron/engine/formats/ggufparser.h"
 #include "neuron/engine/formats/quotedname.h"
 
@@ -51,6 +52,7 @@ GgufFile::GgufFile(std::shared_ptr<const MappedFile> file)
     m_files.push_back(std::move(file));
     GgufHeader header = parseGguf(*m_files.front());
     m_metadata = std::move(header.metadata);
+    m_entries = std::move(header.entries);
     addTensors(std::move(header.tensors));
     if (integer("split.count").value_or(1) > 1)
         addParts();
@@ -95,6 +97,20 @@ const GgufValue* GgufFile::find(std::string_view key) const
 {
     const auto found = m_metadata.find(key);
     return found == m_metadata.end() ? nullptr : &found->second;
+}
+
+std::span<const std::byte> GgufFile::encoded(const GgufEntry& entry) const
+{
+    return m_files.front()->bytes().subspan(entry.offset, entry.bytes);
+}
+
+bool GgufFile::isAt(const std::filesystem::path& path) const
+{
+    std::error_code absent; // a path that is not there is nobody's
+    for (const auto& file : m_files)
+        if (std::filesystem::equivalent(file->path(), path, absent))
+            return true;
+    return false;
 }
 
 std::optional<int64_t> GgufFile::integer(std::string_view key) const
@@ -164,7 +180,7 @@ kernels::WeightSource GgufFile::weight(const GgufTensor& tensor) const
 {
     if (!tensor.type)
         fail(*this, ErrorKind::Unsupported,
-             "tensor " + quotedName(tensor.name) + " has ggml type " + std::to_string(tensor.ggmlType)
+             "tensor " + quotedName(tensor.name) + " is of " + ggmlTypeName(tensor.ggmlType)
                  + ", which is not supported; choose another quantization of this model, such as Q4_K_M or Q8_0");
     const auto& file = m_files[tensor.file];
     kernels::WeightSource source;

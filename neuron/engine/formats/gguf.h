@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,6 +19,13 @@ namespace cortex::engine {
 /// floats double. Arrays are homogeneous; nested arrays are refused (no known file has them).
 using GgufValue = std::variant<bool, int64_t, double, std::string, std::vector<bool>, std::vector<int64_t>,
                                std::vector<double>, std::vector<std::string>>;
+
+/// One metadata entry as its file has it, for whoever copies it: the bytes of the value's type and of the value.
+struct GgufEntry {
+    std::string key;
+    size_t offset = 0; ///< from the start of the file
+    size_t bytes = 0;
+};
 
 /// One tensor of a GGUF file. `shape` is in row-major order (outermost first), the reverse of the file's.
 struct GgufTensor {
@@ -45,6 +53,11 @@ public:
     /// Of the first part.
     const std::filesystem::path& path() const { return m_files.front()->path(); }
     const std::map<std::string, GgufValue, std::less<>>& metadata() const { return m_metadata; }
+    /// The same in the file's order and encoding.
+    const std::vector<GgufEntry>& entries() const { return m_entries; }
+    std::span<const std::byte> encoded(const GgufEntry& entry) const;
+    /// Whether a path names this file or one of its parts, by whatever name.
+    bool isAt(const std::filesystem::path& path) const;
     const std::vector<GgufTensor>& tensors() const { return m_tensors; }
     const GgufTensor* findTensor(std::string_view name) const;
 
@@ -72,6 +85,7 @@ private:
 
     std::vector<std::shared_ptr<const MappedFile>> m_files;
     std::map<std::string, GgufValue, std::less<>> m_metadata;
+    std::vector<GgufEntry> m_entries;
     std::vector<GgufTensor> m_tensors;
     std::map<std::string, size_t, std::less<>> m_tensorIndex;
 };

@@ -2,6 +2,7 @@
 #include "neuron/engine/formats/ggufparser.h"
 
 #include "neuron/engine/error.h"
+#include "neuron/engine/formats/ggmltype.h"
 #include "neuron/engine/formats/quotedname.h"
 
 #include <algorithm>
@@ -42,39 +43,6 @@ enum class ValueType : uint32_t {
     Int64,
     Float64,
 };
-
-std::optional<kernels::Type> typeFromGgml(uint32_t number)
-{
-    using kernels::Type;
-    switch (number) {
-    case 0:
-        return Type::F32;
-    case 1:
-        return Type::F16;
-    case 2:
-        return Type::Q4_0;
-    case 3:
-        return Type::Q4_1;
-    case 6:
-        return Type::Q5_0;
-    case 7:
-        return Type::Q5_1;
-    case 8:
-        return Type::Q8_0;
-    case 12:
-        return Type::Q4_K;
-    case 13:
-        return Type::Q5_K;
-    case 14:
-        return Type::Q6_K;
-    case 26:
-        return Type::I32;
-    case 30:
-        return Type::BF16;
-    default:
-        return std::nullopt;
-    }
-}
 
 /// Reads the file front to back; every read is checked against the end, and what fails tells where and at what.
 class Parser {
@@ -299,8 +267,10 @@ void Parser::readMetadata(uint64_t count)
         m_context = "metadata entry " + std::to_string(i);
         std::string key = readString();
         m_context = "key " + quotedName(key);
+        const size_t begin = m_position;
         const auto type = read<ValueType>();
         GgufValue value = readValue(type);
+        m_header.entries.push_back({key, begin, m_position - begin});
         if (!m_header.metadata.emplace(std::move(key), std::move(value)).second)
             failDamaged("the key occurs twice");
     }

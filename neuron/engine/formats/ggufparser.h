@@ -8,6 +8,7 @@ namespace cortex::engine {
 /// What the header of one GGUF file says; every tensor lies within the file. `file` of the tensors is left at 0.
 struct GgufHeader {
     std::map<std::string, GgufValue, std::less<>> metadata;
+    std::vector<GgufEntry> entries; ///< of the metadata, in the file's order
     std::vector<GgufTensor> tensors;
 };
 

@@ -29,7 +29,7 @@ constexpr Dtype dtypes[]{
     {"I32", 4, kernels::Type::I32}, {"F64", 8, std::nullopt},       {"I64", 8, std::nullopt},
     {"U64", 8, std::nullopt},       {"U32", 4, std::nullopt},       {"I16", 2, std::nullopt},
     {"U16", 2, std::nullopt},       {"I8", 1, std::nullopt},        {"U8", 1, std::nullopt},
-    {"BOOL", 1, std::nullopt},      {"F8_E4M3", 1, std::nullopt},   {"F8_E5M2", 1, std::nullopt},
+    {"BOOL", 1, std::nullopt},      {"F8_E4M3", 1, kernels::Type::F8_E4M3},   {"F8_E5M2", 1, std::nullopt},
     {"F8_E8M0", 1, std::nullopt},
 };
 

@@ -2,6 +2,7 @@
 #include "neuron/engine/models/checkpoint.h"
 
 #include "neuron/engine/error.h"
+#include "neuron/engine/formats/ggmltype.h"
 #include "neuron/engine/formats/jsonfile.h"
 
 namespace cortex::engine {
@@ -13,11 +14,13 @@ namespace {
 constexpr size_t TemplateLimit = size_t(4) << 20;
 constexpr size_t JsonLimit = size_t(64) << 20;
 
-std::string withLayer(std::string_view pattern, int layer)
+std::string withNumbers(std::string_view pattern, TensorIndex index)
 {
     std::string name(pattern);
-    if (const size_t place = name.find("{}"); place != std::string::npos)
-        name.replace(place, 2, std::to_string(layer));
+    for (int number : {index.layer, index.expert}) {
+        if (const size_t place = name.find("{}"); place != std::string::npos)
+            name.replace(place, 2, std::to_string(number));
+    }
     return name;
 }
 
@@ -71,9 +74,6 @@ Checkpoint::Checkpoint(const fs::path& path)
     } else {
         m_gguf.emplace(path);
         m_architecture = m_gguf->requireString("general.architecture");
-        if (m_gguf->integer("split.count").value_or(1) > 1)
-            throw Error(ErrorKind::Unsupported,
-                        path.string() + ": one part of a split GGUF file; join the parts first (gguf-split --merge)");
     }
 }
 
@@ -83,26 +83,55 @@ void Checkpoint::openDirectory()
     nlohmann::json config = readJsonFile(configPath);
     if (!config.is_object())
         throw Error(ErrorKind::BadFile, configPath.string() + ": not a JSON object");
-    // A composite (vision and text) model keeps the language model's figures in a part of its own.
-    if (const auto text = config.find("text_config"); text != config.end() && text->is_object())
-        m_config = *text;
-    else
-        m_config = std::move(config);
-    const auto type = m_config.find("model_type");
-    if (type == m_config.end() || !type->is_string())
-        throw Error(ErrorKind::BadFile, configPath.string() + ": \"model_type\" is missing or not a string");
-    m_architecture = type->get<std::string>();
-
+    readConfig(std::move(config), configPath);
     m_safetensors.emplace(m_path);
-    for (const char* prefix : {"model.", "model.language_model.", "language_model.model.", ""}) {
-        if (m_safetensors->findTensor(std::string(prefix) + "embed_tokens.weight")) {
-            m_prefix = prefix;
+    choosePrefix();
+}
+
+/// A composite (vision and text) model keeps the language model's figures in a part of its own.
+void Checkpoint::readConfig(nlohmann::json config, const fs::path& path)
+{
+    const auto modelType = [](const nlohmann::json& json) -> std::optional<std::string> {
+        const auto type = json.find("model_type");
+        return type != json.end() && type->is_string() ? std::optional(type->get<std::string>()) : std::nullopt;
+    };
+    const std::optional<std::string> outer = modelType(config);
+    if (const auto text = config.find("text_config"); text != config.end() && text->is_object()) {
+        m_config = *text;
+        for (const char* key : {"tie_word_embeddings", "quantization_config"}) {
+            if (const auto value = config.find(key); value != config.end() && !value->is_null())
+                m_config[key] = *value;
+        }
+    } else {
+        m_config = std::move(config);
+    }
+    const std::optional<std::string> type = modelType(m_config);
+    if (!type && !outer)
+        throw Error(ErrorKind::BadFile, path.string() + ": \"model_type\" is missing or not a string");
+    m_architecture = type ? *type : *outer;
+}
+
+/// Where none fits, the first stands, and whoever asks for a tensor hears that it is missing.
+void Checkpoint::choosePrefix()
+{
+    struct Prefixes {
+        const char* decoder;
+        const char* beside;
+    };
+    constexpr Prefixes Known[] = {
+        {"model.", ""},
+        {"model.language_model.", ""},
+        {"language_model.model.", "language_model."},
+        {"", ""},
+    };
+    m_prefix = Known[0].decoder;
+    for (const Prefixes& prefixes : Known) {
+        if (m_safetensors->findTensor(std::string(prefixes.decoder) + "embed_tokens.weight")) {
+            m_prefix = prefixes.decoder;
+            m_outerPrefix = prefixes.beside;
             return;
         }
     }
-    throw Error(ErrorKind::BadFile,
-                m_path.string()
-                    + ": no tensor \"embed_tokens.weight\" under any known prefix; is this a language model?");
 }
 
 std::string Checkpoint::name() const
@@ -119,23 +148,34 @@ std::string Checkpoint::name() const
     return directory.has_filename() ? directory.filename().string() : parent.filename().string();
 }
 
-std::string Checkpoint::spell(const TensorName& name, int layer) const
+std::string Checkpoint::spell(const TensorName& name, TensorIndex index) const
 {
     if (m_gguf)
-        return withLayer(name.gguf, layer);
+        return withNumbers(name.gguf, index);
     if (name.safetensors.starts_with('/'))
-        return withLayer(name.safetensors.substr(1), layer);
-    return m_prefix + withLayer(name.safetensors, layer);
+        return m_outerPrefix + withNumbers(name.safetensors.substr(1), index);
+    return m_prefix + withNumbers(name.safetensors, index);
 }
 
-std::optional<CheckpointTensor> Checkpoint::find(const TensorName& name, int layer) const
+std::optional<CheckpointTensor> Checkpoint::find(const TensorName& name, TensorIndex index) const
 {
-    const std::string spelled = spell(name, layer);
+    if ((m_gguf ? name.gguf : name.safetensors).empty())
+        return std::nullopt;
+    return findSpelled(spell(name, index));
+}
+
+std::optional<CheckpointTensor> Checkpoint::findBeside(const CheckpointTensor& tensor, std::string_view suffix) const
+{
+    return findSpelled(tensor.name + std::string(suffix));
+}
+
+std::optional<CheckpointTensor> Checkpoint::findSpelled(const std::string& spelled) const
+{
     if (m_gguf) {
         const GgufTensor* tensor = m_gguf->findTensor(spelled);
         if (!tensor)
             return std::nullopt;
-        return CheckpointTensor{spelled, "ggml type " + std::to_string(tensor->ggmlType), tensor->type, tensor->shape,
+        return CheckpointTensor{spelled, ggmlTypeName(tensor->ggmlType), tensor->type, tensor->shape,
                                 size_t(tensor - m_gguf->tensors().data())};
     }
     const SafeTensor* tensor = m_safetensors->findTensor(spelled);

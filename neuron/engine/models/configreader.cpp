@@ -73,6 +73,58 @@ std::optional<std::string> ConfigReader::optionalString(std::string_view key) co
     return json->get<std::string>();
 }
 
+std::optional<std::vector<std::string>> ConfigReader::optionalStrings(std::string_view key) const
+{
+    const nlohmann::json* json = m_gguf ? nullptr : entry(key);
+    if (!json)
+        return std::nullopt;
+    if (!json->is_array())
+        fail(key, "is not a list");
+    std::vector<std::string> list;
+    for (const nlohmann::json& value : *json) {
+        if (!value.is_string())
+            fail(key, "is not a list of strings");
+        list.push_back(value.get<std::string>());
+    }
+    return list;
+}
+
+std::optional<std::vector<int64_t>> ConfigReader::optionalIntegers(std::string_view key) const
+{
+    std::vector<int64_t> list;
+    if (m_gguf) {
+        const GgufValue* value = m_gguf->find(fullKey(key));
+        if (!value)
+            return std::nullopt;
+        if (const auto* flags = std::get_if<std::vector<bool>>(value))
+            list.assign(flags->begin(), flags->end());
+        else if (const auto* integers = std::get_if<std::vector<int64_t>>(value))
+            list = *integers;
+        else
+            fail(key, "is not a list of integers or booleans");
+        return list;
+    }
+    const nlohmann::json* json = entry(key);
+    if (!json)
+        return std::nullopt;
+    if (!json->is_array())
+        fail(key, "is not a list");
+    for (const nlohmann::json& value : *json) {
+        if (value.is_boolean())
+            list.push_back(value.get<bool>());
+        else if (value.is_number_integer())
+            list.push_back(value.get<int64_t>());
+        else
+            fail(key, "is not a list of integers or booleans");
+    }
+    return list;
+}
+
+bool ConfigReader::has(std::string_view key) const
+{
+    return m_gguf ? m_gguf->find(fullKey(key)) != nullptr : m_json->contains(std::string(key));
+}
+
 int ConfigReader::integer(std::string_view key, int least, int most) const
 {
     const std::optional<int> value = optionalInteger(key, least, most);

@@ -21,11 +21,18 @@ public:
     std::optional<double> optionalNumber(std::string_view key, double least, double most) const;
     std::optional<bool> optionalBoolean(std::string_view key) const;
     std::optional<std::string> optionalString(std::string_view key) const;
+    // Lists; booleans count as integers. For strings in config.json only.
+    std::optional<std::vector<std::string>> optionalStrings(std::string_view key) const;
+    std::optional<std::vector<int64_t>> optionalIntegers(std::string_view key) const;
     int integer(std::string_view key, int least, int most) const;
     double number(std::string_view key, double least, double most) const;
 
     /// An object of config.json; nothing where it is missing or null. Never for GGUF.
     std::optional<ConfigReader> part(std::string_view key) const;
+
+    /// Whether the key is there, be it as null.
+    bool has(std::string_view key) const;
+    const Checkpoint& checkpoint() const { return *m_checkpoint; }
 
     [[noreturn]] void fail(std::string_view key, const std::string& cause) const;
 

@@ -1,152 +1,145 @@
 // SPDX-License-Identifier: GPL-3.0-only
-#include "neuron/engine/models/llama.h"
-
-#include "neuron/engine/models/activationlayout.h"
+#include "neuron/engine/error.h"
+#include "neuron/engine/models/attentionlayers.h"
+#include "neuron/engine/models/decoderends.h"
+#include "neuron/engine/models/families.h"
+#include "neuron/engine/models/mlplayers.h"
 #include "neuron/engine/models/tensornames.h"
-
-#include <algorithm>
-#include <cmath>
 
 namespace cortex::engine {
 
-using kernels::Batch;
-using kernels::Device;
-using kernels::KvPool;
-using kernels::LinearInput;
-using kernels::LinearOutput;
-using kernels::Tensor;
-using kernels::WeightUse;
+namespace {
 
-LlamaGraph::LlamaGraph(LlamaConfig config)
-    : m_config(std::move(config))
-{
-    m_shape.layers = m_config.layers;
-    m_shape.hiddenSize = m_config.hiddenSize;
-    m_shape.vocabularySize = m_config.vocabularySize;
-    m_shape.contextLimit = m_config.contextLimit;
-    m_shape.attentionLayers = m_config.layers;
-    m_shape.heads = m_config.heads;
-    m_shape.kvHeads = m_config.kvHeads;
-    m_shape.headDim = m_config.headDim;
-    m_shape.widestInput = std::max({m_config.hiddenSize, m_config.feedForwardSize, m_config.heads * m_config.headDim});
-}
+struct LlamaConfig {
+    DecoderConfig decoder;
+    MlpConfig mlp;
+    std::vector<int> reaches; ///< of each layer
+};
 
-void LlamaGraph::loadWeights(WeightLoader& loader)
-{
-    const int64_t hidden = m_config.hiddenSize;
-    const int64_t queries = int64_t(m_config.heads) * m_config.headDim;
-    const int64_t keys = int64_t(m_config.kvHeads) * m_config.headDim;
-    const int64_t inner = m_config.feedForwardSize;
-
-    m_frequencies = loader.computed(ropeFrequencies(m_config.rope));
-    m_embedding = loader.matrix(names::TokenEmbedding, -1, m_config.vocabularySize, hidden,
-                                m_config.tiedEmbeddings ? WeightUse::Both : WeightUse::Embedding);
-    m_layers.clear();
-    for (int i = 0; i < m_config.layers; ++i) {
-        Layer layer;
-        layer.attentionNorm = loader.vector(names::AttentionNorm, i, hidden);
-        layer.query = loader.matrix(names::Query, i, queries, hidden, WeightUse::Product);
-        layer.queryBias = loader.optionalVector(names::QueryBias, i, queries);
-        layer.key = loader.matrix(names::Key, i, keys, hidden, WeightUse::Product);
-        layer.keyBias = loader.optionalVector(names::KeyBias, i, keys);
-        layer.value = loader.matrix(names::Value, i, keys, hidden, WeightUse::Product);
-        layer.valueBias = loader.optionalVector(names::ValueBias, i, keys);
-        layer.attentionOutput = loader.matrix(names::AttentionOutput, i, hidden, queries, WeightUse::Product);
-        layer.attentionOutputBias = loader.optionalVector(names::AttentionOutputBias, i, hidden);
-        layer.feedForwardNorm = loader.vector(names::FeedForwardNorm, i, hidden);
-        layer.gate = loader.matrix(names::Gate, i, inner, hidden, WeightUse::Product);
-        layer.up = loader.matrix(names::Up, i, inner, hidden, WeightUse::Product);
-        layer.down = loader.matrix(names::Down, i, hidden, inner, WeightUse::Product);
-        m_layers.push_back(std::move(layer));
+/// The Llama decoder (Llama, SmolLM2; Mistral, with sliding windows; Qwen2, with biases on q, k and v). With h the
+/// hidden states, for each layer:
+///
+///     h += attention(rms(h))        q, k rotated
+///     h += mlp(rms(h))              silu
+class LlamaGraph final : public ModelGraph {
+public:
+    explicit LlamaGraph(LlamaConfig config)
+        : m_config(std::move(config))
+        , m_shape(shapeOf(m_config.decoder))
+        , m_ends(m_config.decoder)
+        , m_attention(m_config.decoder.attention)
+        , m_mlp(m_config.mlp)
+    {
+        m_shape.widestInput = std::max(m_shape.widestInput, m_mlp.widestInput());
     }
-    m_outputNorm = loader.vector(names::OutputNorm, -1, hidden);
-    if (!m_config.tiedEmbeddings)
-        m_output = loader.matrix(names::Output, -1, m_config.vocabularySize, hidden, WeightUse::Product);
-}
 
-size_t LlamaGraph::activationBytes(const StepLimits& limits) const
-{
-    size_t bytes = 0;
-    layOut(limits, nullptr, bytes);
-    return bytes;
-}
+    const ModelShape& shape() const override { return m_shape; }
 
-void LlamaGraph::allocate(Device& device, const StepLimits& limits)
-{
-    size_t bytes = 0;
-    m_buffer = device.allocate(activationBytes(limits));
-    m_activations = layOut(limits, m_buffer.get(), bytes);
-}
-
-LlamaGraph::Activations LlamaGraph::layOut(const StepLimits& limits, kernels::Buffer* buffer, size_t& bytes) const
-{
-    ActivationLayout layout(buffer);
-    Activations a;
-    a.hidden = layout.place({limits.rows, m_config.hiddenSize});
-    a.query = layout.place({limits.rows, m_config.heads, m_config.headDim});
-    a.key = layout.place({limits.rows, m_config.kvHeads, m_config.headDim});
-    a.value = layout.place({limits.rows, m_config.kvHeads, m_config.headDim});
-    a.attended = layout.place({limits.rows, m_config.heads, m_config.headDim});
-    a.feedForward = layout.place({limits.rows, m_config.feedForwardSize});
-    a.last = layout.place({limits.outputs, m_config.hiddenSize});
-    a.logits = layout.place({limits.outputs, m_config.vocabularySize});
-    bytes = layout.bytes();
-    return a;
-}
-
-Tensor LlamaGraph::forward(Device& device, const Batch& batch, KvPool& pool)
-{
-    const Tensor hidden = m_activations.hidden.first(batch.rows());
-    device.embed(hidden, *m_embedding, batch);
-    for (int i = 0; i < m_config.layers; ++i) {
-        attend(device, m_layers[size_t(i)], i, batch, pool);
-        feedForward(device, m_layers[size_t(i)], batch.rows());
+    void loadWeights(WeightLoader& loader) override
+    {
+        m_ends.load(loader);
+        m_attention.loadShared(loader);
+        m_mlp.startLoading();
+        m_norms.clear();
+        for (int i = 0; i < m_config.decoder.layers; ++i) {
+            Norms norms;
+            norms.attention = loader.vector(names::AttentionNorm, i, {m_config.decoder.hiddenSize});
+            m_attention.load(loader, i, m_config.reaches[size_t(i)]);
+            norms.feedForward = loader.vector(names::FeedForwardNorm, i, {m_config.decoder.hiddenSize});
+            m_mlp.load(loader, i);
+            m_norms.push_back(std::move(norms));
+        }
     }
-    if (batch.outputs() == 0)
-        return {};
 
-    const Tensor last = m_activations.last.first(batch.outputs());
-    const Tensor logits = m_activations.logits.first(batch.outputs());
-    device.gatherOutputs(last, hidden, batch);
-    const LinearOutput output{m_output ? m_output.get() : m_embedding.get(), logits, nullptr, false};
-    device.linear({last, m_outputNorm.get(), m_config.normEpsilon}, {&output, 1});
-    return logits;
-}
+    void placeActivations(ActivationLayout& layout, const StepLimits& limits) override
+    {
+        m_ends.placeHidden(layout, limits);
+        const size_t position = layout.position();
+        m_attention.place(layout, limits);
+        layout.goBack(position);
+        m_mlp.place(layout, limits);
+        layout.goBack(position);
+        m_ends.placeLogits(layout, limits);
+    }
 
-void LlamaGraph::attend(Device& device, const Layer& layer, int index, const Batch& batch, KvPool& pool)
-{
-    const Tensor hidden = m_activations.hidden.first(batch.rows());
-    const Tensor query = m_activations.query.first(batch.rows());
-    const Tensor key = m_activations.key.first(batch.rows());
-    const Tensor value = m_activations.value.first(batch.rows());
-    const Tensor attended = m_activations.attended.first(batch.rows());
+    kernels::Tensor forward(kernels::Device& device, const kernels::Batch& batch, const SequenceMemory& memory) override
+    {
+        const float epsilon = m_config.decoder.normEpsilon;
+        const kernels::Tensor h = m_ends.embed(device, batch);
+        for (int i = 0; i < m_config.decoder.layers; ++i) {
+            const Norms& norms = m_norms[size_t(i)];
+            m_attention.forward(device, i, {h, norms.attention.get(), epsilon}, {h}, batch, memory.cache);
+            m_mlp.forward(device, i, {h, norms.feedForward.get(), epsilon}, {h});
+        }
+        return m_ends.logits(device, h, batch);
+    }
 
-    const LinearOutput projections[] = {
-        {layer.query.get(), flattened(query), layer.queryBias.get(), false},
-        {layer.key.get(), flattened(key), layer.keyBias.get(), false},
-        {layer.value.get(), flattened(value), layer.valueBias.get(), false},
+private:
+    struct Norms {
+        kernels::WeightPtr attention, feedForward; ///< [hidden]
     };
-    device.linear({hidden, layer.attentionNorm.get(), m_config.normEpsilon}, projections);
 
-    kernels::HeadPreparation preparation;
-    preparation.rope = {m_frequencies.get(), m_config.ropePairing, ropeMagnitude(m_config.rope)};
-    device.prepareHeads(query, key, value, preparation, pool, index, batch);
+    LlamaConfig m_config;
+    ModelShape m_shape;
+    DecoderEnds m_ends;
+    AttentionLayers m_attention;
+    MlpLayers m_mlp;
+    std::vector<Norms> m_norms; ///< of each layer
+};
 
-    const kernels::AttentionOptions options{1 / std::sqrt(float(m_config.headDim)), m_config.slidingWindow};
-    device.attention(attended, query, pool, index, options, batch);
-
-    const LinearOutput residual{layer.attentionOutput.get(), hidden, layer.attentionOutputBias.get(), true};
-    device.linear({flattened(attended)}, {&residual, 1});
+/// What all of them have in common; without reaches.
+LlamaConfig readConfig(const ConfigReader& reader, const DecoderDefaults& defaults)
+{
+    const Checkpoint& checkpoint = reader.checkpoint();
+    LlamaConfig config;
+    if (!checkpoint.gguf()) {
+        requireActivation(reader, "hidden_act", "silu");
+        if (reader.optionalBoolean("mlp_bias").value_or(false))
+            throw Error(ErrorKind::Unsupported, checkpoint.path().string() + ": mlp_bias is not supported");
+    } else if (reader.optionalInteger("expert_count", 0, limits::Experts).value_or(0) > 0) {
+        throw Error(ErrorKind::Unsupported,
+                    checkpoint.path().string() + ": mixture-of-experts models of the architecture \""
+                        + checkpoint.architecture() + "\" are not supported");
+    }
+    config.decoder = readDecoderConfig(reader, defaults, false);
+    config.mlp = {config.decoder.hiddenSize, readFeedForwardSize(reader), kernels::Activation::Silu};
+    return config;
 }
 
-void LlamaGraph::feedForward(Device& device, const Layer& layer, int rows)
+/// Llama and Mistral; `window` of all layers, 0: none. GGUF's converter permutes the rows of their queries and keys for
+/// interleaved pairs.
+std::unique_ptr<ModelGraph> createWithWindow(const ConfigReader& reader, const DecoderDefaults& defaults, int window)
 {
-    const Tensor hidden = m_activations.hidden.first(rows);
-    const Tensor inner = m_activations.feedForward.first(rows);
-    device.gatedLinear({hidden, layer.feedForwardNorm.get(), m_config.normEpsilon}, *layer.gate, *layer.up,
-                       kernels::Activation::Silu, inner);
-    const LinearOutput residual{layer.down.get(), hidden, nullptr, true};
-    device.linear({inner}, {&residual, 1});
+    LlamaConfig config = readConfig(reader, defaults);
+    if (reader.checkpoint().gguf())
+        config.decoder.attention.ropePairing = kernels::RopePairing::Interleaved;
+    config.decoder.attention.reaches = {{readRope(reader, config.decoder, "full_attention"), window}};
+    config.reaches.assign(size_t(config.decoder.layers), 0);
+    return std::make_unique<LlamaGraph>(std::move(config));
+}
+
+} // namespace
+
+std::unique_ptr<ModelGraph> createLlama(const Checkpoint& checkpoint)
+{
+    return createWithWindow(ConfigReader(checkpoint), {}, 0);
+}
+
+std::unique_ptr<ModelGraph> createMistral(const Checkpoint& checkpoint)
+{
+    const ConfigReader reader(checkpoint);
+    const int window =
+        reader.has("sliding_window") ? reader.optionalInteger("sliding_window", 0, limits::Context).value_or(0) : 4096;
+    return createWithWindow(reader, {.kvHeads = 8, .contextLimit = 131072}, window);
+}
+
+std::unique_ptr<ModelGraph> createQwen2(const Checkpoint& checkpoint)
+{
+    const ConfigReader reader(checkpoint);
+    LlamaConfig config = readConfig(reader, {.contextLimit = 32768});
+    config.reaches = addReaches(config.decoder, readRope(reader, config.decoder, "full_attention"),
+                                readSlidingWindows(reader, config.decoder));
+    return std::make_unique<LlamaGraph>(std::move(config));
 }
 
 } // namespace cortex::engine

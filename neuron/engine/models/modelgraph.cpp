@@ -2,16 +2,11 @@
 #include "neuron/engine/models/modelgraph.h"
 
 #include "neuron/engine/error.h"
-#include "neuron/engine/models/llama.h"
+#include "neuron/engine/models/families.h"
 
 namespace cortex::engine {
 
 namespace {
-
-std::unique_ptr<ModelGraph> createLlama(const Checkpoint& checkpoint)
-{
-    return std::make_unique<LlamaGraph>(readLlamaConfig(checkpoint));
-}
 
 /// Architectures by the names that files use: general.architecture of GGUF, model_type of config.json.
 struct Family {
@@ -22,7 +17,17 @@ struct Family {
 
 constexpr Family Families[] = {
     {"llama", "llama", createLlama},
-    {"", "mistral", createLlama},
+    {"", "mistral", createMistral},
+    {"qwen2", "qwen2", createQwen2},
+    {"qwen3", "qwen3", createQwen3},
+    {"qwen3moe", "qwen3_moe", createQwen3Moe},
+    {"qwen3next", "qwen3_next", createQwen3Next},
+    {"qwen35", "qwen3_5", createQwen35},
+    {"", "qwen3_5_text", createQwen35},
+    {"qwen35moe", "qwen3_5_moe", createQwen35Moe},
+    {"", "qwen3_5_moe_text", createQwen35Moe},
+    {"gemma3", "gemma3", createGemma3},
+    {"", "gemma3_text", createGemma3},
 };
 
 std::string supported(bool gguf)
@@ -37,6 +42,13 @@ std::string supported(bool gguf)
 }
 
 } // namespace
+
+size_t activationBytes(ModelGraph& graph, const StepLimits& limits)
+{
+    ActivationLayout layout(nullptr);
+    graph.placeActivations(layout, limits);
+    return layout.bytes();
+}
 
 std::unique_ptr<ModelGraph> createModelGraph(const Checkpoint& checkpoint)
 {

@@ -30,8 +30,10 @@ double yarnPair(double turns, const RopeConfig& config)
 /// Share of a pair that is extrapolated (kept): 1 below the fast corner, 0 above the slow one.
 double yarnKept(int pair, const RopeConfig& config)
 {
-    const double low = std::max(0.0, std::floor(yarnPair(config.scaling.betaFast, config)));
-    const double high = std::min(config.dimensions - 1.0, std::ceil(yarnPair(config.scaling.betaSlow, config)));
+    const bool truncate = config.scaling.truncate;
+    const double fast = yarnPair(config.scaling.betaFast, config), slow = yarnPair(config.scaling.betaSlow, config);
+    const double low = std::max(0.0, truncate ? std::floor(fast) : fast);
+    const double high = std::min(config.dimensions - 1.0, truncate ? std::ceil(slow) : slow);
     return 1 - std::clamp((pair - low) / std::max(0.001, high - low), 0.0, 1.0);
 }
 

@@ -15,6 +15,7 @@ struct RopeScaling {
     double highFrequencyFactor = 4; ///< Llama3
     double betaFast = 32; ///< Yarn
     double betaSlow = 1; ///< Yarn
+    bool truncate = true; ///< Yarn: corner dimensions are rounded outwards
     double attentionFactor = 0; ///< Yarn: magnitude of cosine and sine; 0: 0.1 ln(factor) + 1
 };
 
@@ -27,8 +28,7 @@ struct RopeConfig {
 };
 
 /// Radians per position of each pair of dimensions, [dimensions / 2]: base^(−2i/dimensions), scaled.
-/// Llama3 as in transformers' modeling_rope_utils; YaRN as in https://arxiv.org/abs/2309.00071 with both corner
-/// dimensions rounded outwards.
+/// Llama3 as in transformers' modeling_rope_utils; YaRN as in https://arxiv.org/abs/2309.00071.
 std::vector<float> ropeFrequencies(const RopeConfig& config);
 
 /// What cosine and sine are multiplied by.

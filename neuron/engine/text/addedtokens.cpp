@@ -3,53 +3,13 @@
 
 #include "neuron/engine/text/regex.h"
 #include "neuron/engine/text/utf8.h"
+#include "neuron/engine/text/whitespace.h"
 
 #include <algorithm>
 
 namespace cortex::engine {
 
 namespace {
-
-/// Unicode's White_Space.
-bool isWhiteSpace(char32_t c)
-{
-    return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680
-        || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
-/// The last character of valid, non-empty UTF-8.
-std::string_view lastCharacter(std::string_view text)
-{
-    size_t begin = text.size() - 1;
-    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80)
-        --begin;
-    return text.substr(begin);
-}
-
-/// Where the white space at the end of `text` begins.
-size_t trailingSpace(std::string_view text)
-{
-    while (!text.empty()) {
-        const std::string_view last = lastCharacter(text);
-        if (!isWhiteSpace(nextUtf8(last).codePoint))
-            break;
-        text.remove_suffix(last.size());
-    }
-    return text.size();
-}
-
-/// How many bytes of white space `text` begins with.
-size_t leadingSpace(std::string_view text)
-{
-    size_t length = 0;
-    while (length < text.size()) {
-        const Utf8Step step = nextUtf8(text.substr(length));
-        if (!isWhiteSpace(step.codePoint))
-            break;
-        length += step.bytes;
-    }
-    return length;
-}
 
 bool isWordCharacter(std::string_view character)
 {

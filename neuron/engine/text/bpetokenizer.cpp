@@ -3,8 +3,6 @@
 
 #include "neuron/engine/error.h"
 #include "neuron/engine/formats/quotedname.h"
-#include "neuron/engine/text/bytealphabet.h"
-#include "neuron/engine/text/nfc.h"
 #include "neuron/engine/text/utf8.h"
 
 #include <algorithm>
@@ -13,23 +11,15 @@ namespace cortex::engine {
 
 namespace {
 
-std::array<int32_t, 256> byteTokens(const TokenIds& ids)
+/// The contents as they are looked for: those matched in normalized text are normalized themselves. What normalizing
+/// leaves nothing of is not looked for.
+std::vector<AddedToken> patternsOf(std::vector<AddedToken> tokens, const Normalizer& normalizer)
 {
-    std::array<int32_t, 256> tokens{};
-    for (unsigned byte = 0; byte < 256; ++byte) {
-        const char c = char(byte);
-        const auto found = ids.find(entryOfBytes({&c, 1}));
-        tokens[byte] = found == ids.end() ? -1 : found->second;
-    }
-    return tokens;
-}
-
-/// The contents as they are looked for: those matched in normalized text are normalized themselves.
-std::vector<AddedToken> patternsOf(std::vector<AddedToken> tokens, bool normalizeNfc)
-{
+    std::deque<std::string> storage;
     for (AddedToken& token : tokens)
-        if (token.normalized && normalizeNfc)
-            token.content = toNfc(token.content);
+        if (token.normalized)
+            token.content = normalizer.apply(token.content, storage);
+    std::erase_if(tokens, [](const AddedToken& token) { return token.content.empty(); });
     return tokens;
 }
 
@@ -47,11 +37,6 @@ void checkAdded(const AddedToken& token)
         refuse(ErrorKind::BadFile, "its content is not UTF-8");
     if (token.id < 0 || token.id > maxTokenId)
         refuse(ErrorKind::BadFile, "its id is out of range");
-}
-
-std::string bytesOf(const std::string& entry)
-{
-    return bytesOfEntry(entry).value_or(entry);
 }
 
 std::vector<AddedToken> checked(std::vector<AddedToken> tokens)
@@ -79,26 +64,31 @@ public:
             if (segment.token)
                 tokens.push_back(*segment.token);
             else
-                addNormalized(normalized(segment.text));
+                addNormalized(m_tokenizer.m_normalizer.apply(segment.text, m_storage),
+                              segment.text.data() == text.data());
         }
     }
 
 private:
-    std::string_view normalized(std::string_view text)
-    {
-        if (!m_tokenizer.m_normalizeNfc || isCertainlyNfc(text))
-            return text;
-        return m_storage.emplace_back(toNfc(text));
-    }
-
-    void addNormalized(std::string_view text)
+    void addNormalized(std::string_view text, bool startsWhole)
     {
         for (const auto& segment : m_tokenizer.m_normalizedTokens.split(text, m_parseSpecial)) {
             if (segment.token)
                 tokens.push_back(*segment.token);
             else
-                for (const std::string_view word : m_tokenizer.m_preTokenizer.words(segment.text, m_storage))
-                    addWord(word);
+                addWords(segment.text, startsWhole && segment.text.data() == text.data());
+        }
+    }
+
+    void addWords(std::string_view text, bool startsWhole)
+    {
+        for (const std::string_view word : m_tokenizer.m_preTokenizer.words(text, startsWhole, m_storage)) {
+            if (!m_tokenizer.m_cutter) {
+                addWord(word);
+                continue;
+            }
+            for (const std::string_view part : m_tokenizer.m_cutter->cut(word))
+                addWord(part);
         }
     }
 
@@ -110,19 +100,8 @@ private:
                 tokens.push_back(tokens[seen->second.begin + i]);
             return;
         }
-        if (const auto whole = wholeWord(word))
-            tokens.push_back(*whole);
-        else
-            m_tokenizer.m_merger.append(word, tokens);
+        m_tokenizer.m_model->append(word, tokens);
         seen->second.count = tokens.size() - seen->second.begin;
-    }
-
-    std::optional<int32_t> wholeWord(std::string_view word) const
-    {
-        if (!m_tokenizer.m_ignoreMerges)
-            return std::nullopt;
-        const auto found = m_tokenizer.m_entryIds.find(entryOfBytes(word));
-        return found == m_tokenizer.m_entryIds.end() ? std::nullopt : std::optional(found->second);
     }
 
     /// A part of `tokens`.
@@ -138,27 +117,33 @@ private:
 };
 
 BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary)
-    : m_bytes(vocabulary.entries.size())
-    , m_entryIds(std::move(vocabulary.ids))
+    : m_entryIds(std::move(vocabulary.ids))
     , m_rawTokens(checked(vocabulary.added), false)
-    , m_normalizedTokens(patternsOf(vocabulary.added, vocabulary.normalizeNfc), true)
+    , m_normalizedTokens(checked(patternsOf(vocabulary.added, vocabulary.normalizer)), true)
+    , m_normalizer(std::move(vocabulary.normalizer))
     , m_preTokenizer(std::move(vocabulary.preTokenizer))
-    , m_merger(byteTokens(m_entryIds), vocabulary.merges)
-    , m_normalizeNfc(vocabulary.normalizeNfc)
-    , m_ignoreMerges(vocabulary.ignoreMerges)
+    , m_cutter(std::move(vocabulary.cutter))
+    , m_model(std::move(vocabulary.model))
     , m_roles(std::move(vocabulary.roles))
 {
-    std::ranges::transform(vocabulary.entries, m_bytes.begin(), bytesOf);
-    m_special.resize(m_bytes.size());
+    std::vector<std::string>& entries = vocabulary.entries;
+    m_special.resize(entries.size());
     for (const AddedToken& token : vocabulary.added) {
-        if (size_t(token.id) >= m_bytes.size()) {
-            m_bytes.resize(size_t(token.id) + 1);
-            m_special.resize(m_bytes.size());
+        if (size_t(token.id) >= entries.size()) {
+            entries.resize(size_t(token.id) + 1);
+            m_special.resize(entries.size());
         }
-        m_bytes[size_t(token.id)] = bytesOf(token.content);
+        entries[size_t(token.id)] = token.content;
         m_special[size_t(token.id)] = token.special;
         m_addedIds.emplace(token.content, token.id);
     }
+    const TokenDecoder& decoder = vocabulary.decoder;
+    m_bytes.reserve(entries.size());
+    for (const std::string& entry : entries)
+        m_bytes.push_back(decoder.bytes(entry));
+    if (decoder.start != TokenDecoder::Start::Whole)
+        for (const std::string& entry : entries)
+            m_startBytes.push_back(decoder.bytesAtStart(entry));
 }
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const EncodeOptions& options) const
@@ -178,12 +163,22 @@ std::string BpeTokenizer::tokenBytes(int32_t token) const
     return hasToken(token) ? m_bytes[size_t(token)] : std::string();
 }
 
+std::string BpeTokenizer::firstTokenBytes(int32_t token) const
+{
+    return hasToken(token) && !m_startBytes.empty() ? m_startBytes[size_t(token)] : tokenBytes(token);
+}
+
 std::string BpeTokenizer::decode(const std::vector<int32_t>& tokens, bool skipSpecial) const
 {
     std::string bytes;
-    for (const int32_t token : tokens)
-        if (hasToken(token) && !(skipSpecial && m_special[size_t(token)]))
-            bytes += m_bytes[size_t(token)];
+    bool atStart = true;
+    for (const int32_t token : tokens) {
+        if (!hasToken(token) || (skipSpecial && m_special[size_t(token)]))
+            continue;
+        const std::string& within = m_bytes[size_t(token)];
+        bytes += atStart && !m_startBytes.empty() ? m_startBytes[size_t(token)] : within;
+        atStart = atStart && within.empty();
+    }
     return repairedUtf8(bytes);
 }
 
@@ -196,8 +191,7 @@ std::optional<int32_t> BpeTokenizer::find(std::string_view token) const
 {
     if (const auto found = m_addedIds.find(token); found != m_addedIds.end())
         return found->second;
-    const auto found = m_entryIds.find(token);
-    return found == m_entryIds.end() ? std::nullopt : std::optional(found->second);
+    return tokenId(*m_entryIds, token);
 }
 
 } // namespace cortex::engine

@@ -6,8 +6,8 @@
 
 namespace cortex::engine {
 
-/// Byte-level BPE: added tokens are taken out of the text, the rest is normalized, cut into words, and each word's
-/// bytes are merged.
+/// Byte-pair encoding, byte-level and of the SentencePiece kinds: added tokens are taken out of the text, the rest is
+/// normalized, cut into words, and each word is given to the subword model.
 class BpeTokenizer final : public Tokenizer {
 public:
     /// Throws Error(BadFile) for ids out of range and added tokens that cannot be matched.
@@ -15,6 +15,7 @@ public:
 
     std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options) const override;
     std::string tokenBytes(int32_t token) const override;
+    std::string firstTokenBytes(int32_t token) const override;
     std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial) const override;
     int32_t vocabularySize() const override { return int32_t(m_bytes.size()); }
     bool isSpecial(int32_t token) const override;
@@ -30,15 +31,16 @@ private:
     bool hasToken(int32_t token) const { return token >= 0 && size_t(token) < m_bytes.size(); }
 
     std::vector<std::string> m_bytes; ///< by id
+    std::vector<std::string> m_startBytes; ///< by id, at the start of a text; empty where that makes no difference
     std::vector<bool> m_special; ///< by id
-    TokenIds m_entryIds;
+    std::shared_ptr<const TokenIds> m_entryIds;
     TokenIds m_addedIds;
     AddedTokenMatcher m_rawTokens;
     AddedTokenMatcher m_normalizedTokens;
+    Normalizer m_normalizer;
     PreTokenizer m_preTokenizer;
-    BytePairMerger m_merger;
-    bool m_normalizeNfc;
-    bool m_ignoreMerges;
+    std::optional<WordCutter> m_cutter;
+    std::shared_ptr<const SubwordModel> m_model;
     TokenRoles m_roles;
 };
 

@@ -8,9 +8,10 @@
 
 namespace cortex::engine {
 
-StreamDetokenizer::StreamDetokenizer(std::shared_ptr<const Tokenizer> tokenizer, bool skipSpecial)
+StreamDetokenizer::StreamDetokenizer(std::shared_ptr<const Tokenizer> tokenizer, bool skipSpecial, Start start)
     : m_tokenizer(std::move(tokenizer))
     , m_skipSpecial(skipSpecial)
+    , m_start(start)
 {
 }
 
@@ -18,7 +19,10 @@ std::string StreamDetokenizer::push(int32_t token)
 {
     if (m_skipSpecial && m_tokenizer->isSpecial(token))
         return {};
-    m_pending += m_tokenizer->tokenBytes(token);
+    const std::string bytes = m_tokenizer->tokenBytes(token);
+    m_pending += m_start == Start::OfText ? m_tokenizer->firstTokenBytes(token) : bytes;
+    if (!bytes.empty())
+        m_start = Start::WithinText;
     return takeWholeUtf8(m_pending);
 }
 

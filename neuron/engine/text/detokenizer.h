@@ -9,7 +9,12 @@ namespace cortex::engine {
 /// back; bytes that can never become one come out as U+FFFD; nothing is lost. One per generated sequence; one thread.
 class StreamDetokenizer {
 public:
-    explicit StreamDetokenizer(std::shared_ptr<const Tokenizer> tokenizer, bool skipSpecial = true);
+    /// Where the stream begins: a text of its own loses the space that some tokenizers put before a text, what goes on
+    /// from a prompt keeps it.
+    enum class Start { WithinText, OfText };
+
+    explicit StreamDetokenizer(std::shared_ptr<const Tokenizer> tokenizer, bool skipSpecial = true,
+                               Start start = Start::WithinText);
     /// Text that `token` completes; often empty.
     std::string push(int32_t token);
     /// What was held back, at the end of the stream.
@@ -18,6 +23,7 @@ public:
 private:
     std::shared_ptr<const Tokenizer> m_tokenizer;
     bool m_skipSpecial;
+    Start m_start;
     std::string m_pending;
 };
 

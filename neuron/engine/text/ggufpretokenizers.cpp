@@ -18,6 +18,11 @@ constexpr std::string_view qwen2Split =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view qwen35Split =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view seedCoderSplit =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view miniCpm5Split =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view bloomSplit = " ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+";
 constexpr std::string_view gpt4oSplit =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view tekkenSplit =
@@ -49,7 +54,7 @@ const std::vector<Family>& families()
 {
     static const std::vector<Family> list{
         {.names = {"gpt-2", "phi-2", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de", "exaone4", "trillion",
-                   "granite-docling", "jais"},
+                   "granite-docling", "jais", "mellum", "a.x-4.0"},
          .splits = {gpt2Split}},
         {.names = {"olmo", "mpt"}, .splits = {gpt2Split}, .normalizeNfc = true},
         {.names = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"},
@@ -57,9 +62,9 @@ const std::vector<Family>& families()
         {.names = {"default"}, .splits = {R"([\p{P}$+<=>^~|]+)", gpt2Split, digits, threeAsciiDigits}},
         {.names = {"falcon"}, .splits = {R"([\p{P}$+<=>^~|`]+)", gpt2Split, threeAsciiDigits}},
         {.names = {"qwen2", "deepseek-r1-qwen"}, .splits = {qwen2Split}, .normalizeNfc = true},
-        {.names = {"stablelm2", "megrez", "hunyuan", "grok-2"}, .splits = {qwen2Split}},
+        {.names = {"stablelm2", "megrez", "hunyuan", "grok-2", "kormo"}, .splits = {qwen2Split}},
         {.names = {"qwen35"}, .splits = {qwen35Split}, .normalizeNfc = true},
-        {.names = {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "lfm2"},
+        {.names = {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "lfm2", "midm-2.0"},
          .splits = {llama3Split},
          .ignoreMerges = true,
          .addsBos = true},
@@ -69,6 +74,10 @@ const std::vector<Family>& families()
         {.names = {"deepseek-coder"},
          .splits = {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", deepseekIdeographs, digit}},
         {.names = {"deepseek-v3", "hunyuan-dense"}, .splits = {upToThreeDigits, deepseekV3Ideographs, deepseekV3Split}},
+        {.names = {"seed-coder"}, .splits = {seedCoderSplit}},
+        {.names = {"minicpm5"}, .splits = {upToThreeDigits, miniCpm5Split}, .ignoreMerges = true},
+        {.names = {"poro-chat", "bloom", "gpt3-finnish"}, .splits = {bloomSplit}},
+        {.names = {"viking"}, .splits = {bloomSplit, digit}},
         {.names = {"tekken"}, .splits = {tekkenSplit}, .ignoreMerges = true, .addsBos = true},
         {.names = {"gpt-4o", "llama4", "minimax-m2"}, .splits = {gpt4oSplit}},
     };

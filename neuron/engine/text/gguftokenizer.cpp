@@ -3,16 +3,18 @@
 #include "neuron/engine/formats/gguf.h"
 #include "neuron/engine/formats/quotedname.h"
 #include "neuron/engine/text/bpetokenizer.h"
+#include "neuron/engine/text/bytelevelbpe.h"
 #include "neuron/engine/text/ggufpretokenizers.h"
+#include "neuron/engine/text/scoredbpe.h"
 
-#include <algorithm>
+#include <cmath>
 
 namespace cortex::engine {
 
 namespace {
 
 /// Values of tokenizer.ggml.token_type that matter here.
-enum TokenType : int64_t { Unknown = 2, Control = 3, UserDefined = 4 };
+enum TokenType : int64_t { Unknown = 2, Control = 3, UserDefined = 4, Byte = 6 };
 
 [[noreturn]] void fail(const GgufFile& file, ErrorKind kind, const std::string& cause)
 {
@@ -27,22 +29,35 @@ void addEntries(BpeVocabulary& vocabulary, const GgufFile& file)
              "key \"tokenizer.ggml.tokens\": a vocabulary of " + std::to_string(vocabulary.entries.size())
                  + " entries");
     for (size_t id = 0; id < vocabulary.entries.size(); ++id)
-        vocabulary.ids.emplace(vocabulary.entries[id], int32_t(id));
+        vocabulary.ids->emplace(vocabulary.entries[id], int32_t(id));
+}
+
+void checkCount(const BpeVocabulary& vocabulary, const GgufFile& file, const char* key, size_t count)
+{
+    if (count != vocabulary.entries.size())
+        fail(file, ErrorKind::BadFile,
+             "key " + quotedName(key) + " has " + std::to_string(count) + " entries, the vocabulary "
+                 + std::to_string(vocabulary.entries.size()));
+}
+
+/// The type of each entry; null where the file does not tell.
+const std::vector<int64_t>* typesOf(const BpeVocabulary& vocabulary, const GgufFile& file)
+{
+    const auto* types = file.integers("tokenizer.ggml.token_type");
+    if (types)
+        checkCount(vocabulary, file, "tokenizer.ggml.token_type", types->size());
+    return types;
 }
 
 /// Control and user-defined entries are added tokens; so is what is known to end a turn, though some files list it as
 /// an ordinary entry.
 void addAdded(BpeVocabulary& vocabulary, const GgufFile& file)
 {
-    const auto* types = file.integers("tokenizer.ggml.token_type");
-    if (types && types->size() != vocabulary.entries.size())
-        fail(file, ErrorKind::BadFile,
-             "key \"tokenizer.ggml.token_type\" has " + std::to_string(types->size()) + " entries, the vocabulary "
-                 + std::to_string(vocabulary.entries.size()));
+    const auto* types = typesOf(vocabulary, file);
     for (size_t id = 0; id < vocabulary.entries.size(); ++id) {
         const std::string& entry = vocabulary.entries[id];
         const int64_t type = types ? (*types)[id] : 0;
-        const bool endsTurn = entry.starts_with("<|") && isEndTokenName(entry);
+        const bool endsTurn = entry != "</s>" && isEndTokenName(entry);
         const bool special = type == Control || type == Unknown || endsTurn;
         if ((special || type == UserDefined) && !entry.empty())
             vocabulary.added.push_back({.content = entry, .id = int32_t(id), .special = special});
@@ -107,9 +122,73 @@ std::shared_ptr<const Tokenizer> bpeFromGguf(const GgufFile& file)
     addAdded(vocabulary, file);
     addMerges(vocabulary, file);
     vocabulary.roles = rolesOf(vocabulary, file, pre.addsBos);
+    if (pre.normalizeNfc)
+        vocabulary.normalizer.add(NfcStep());
     vocabulary.preTokenizer = std::move(pre.preTokenizer);
-    vocabulary.normalizeNfc = pre.normalizeNfc;
-    vocabulary.ignoreMerges = pre.ignoreMerges;
+    vocabulary.model = std::make_shared<ByteLevelBpe>(vocabulary.ids, vocabulary.merges, pre.ignoreMerges);
+    vocabulary.decoder.byteLevel = true;
+    return std::make_shared<BpeTokenizer>(std::move(vocabulary));
+}
+
+/// By id; nothing for entries that merging must not make.
+std::vector<std::optional<double>> scoresOf(const BpeVocabulary& vocabulary, const GgufFile& file)
+{
+    constexpr const char* key = "tokenizer.ggml.scores";
+    const GgufValue* value = file.find(key);
+    const auto* numbers = value ? std::get_if<std::vector<double>>(value) : nullptr;
+    if (!numbers)
+        fail(file, ErrorKind::BadFile,
+             "lacks the key " + quotedName(key) + " with a floating-point number for each entry");
+    checkCount(vocabulary, file, key, numbers->size());
+    const auto* types = typesOf(vocabulary, file);
+    std::vector<std::optional<double>> scores(numbers->size());
+    for (size_t id = 0; id < scores.size(); ++id) {
+        if (std::isnan((*numbers)[id]))
+            fail(file, ErrorKind::BadFile,
+                 "key " + quotedName(key) + ": the score of token " + std::to_string(id) + " is not a number");
+        const int64_t type = types ? (*types)[id] : 0;
+        if (type != Unknown && type != Control && type != Byte)
+            scores[id] = (*numbers)[id];
+    }
+    return scores;
+}
+
+/// SentencePiece writes spaces as "▁". Where it puts one before a text, it does so behind every added token, too.
+void addSentencePieceSpaces(BpeVocabulary& vocabulary, const GgufFile& file)
+{
+    if (file.boolean("tokenizer.ggml.add_space_prefix").value_or(true)) {
+        vocabulary.normalizer.add(PrependStep{" "});
+        vocabulary.decoder.start = TokenDecoder::Start::WithoutOneSpace;
+    }
+    vocabulary.normalizer.add(ReplaceStep{Regex::literal(" "), std::string(sentencePieceSpace)});
+    vocabulary.decoder.space = sentencePieceSpace;
+    vocabulary.decoder.byteFallback = true;
+}
+
+/// The places where merging may happen across a space, as far as scored entries tell.
+void addCutter(BpeVocabulary& vocabulary, const std::vector<std::optional<double>>& scores)
+{
+    const auto space = tokenId(*vocabulary.ids, sentencePieceSpace);
+    if (!space || !scores[size_t(*space)])
+        return;
+    vocabulary.cutter.emplace();
+    for (size_t id = 0; id < scores.size(); ++id)
+        if (scores[id])
+            vocabulary.cutter->addEntry(vocabulary.entries[id]);
+}
+
+std::shared_ptr<const Tokenizer> sentencePieceFromGguf(const GgufFile& file)
+{
+    BpeVocabulary vocabulary;
+    addEntries(vocabulary, file);
+    addAdded(vocabulary, file);
+    const auto scores = scoresOf(vocabulary, file);
+    const CharacterFallback fallback(*vocabulary.ids, true,
+                                     tokenId(vocabulary, file, "tokenizer.ggml.unknown_token_id"));
+    vocabulary.model = std::make_shared<ScoredBpe>(vocabulary.ids, scores, fallback);
+    addSentencePieceSpaces(vocabulary, file);
+    addCutter(vocabulary, scores);
+    vocabulary.roles = rolesOf(vocabulary, file, true);
     return std::make_shared<BpeTokenizer>(std::move(vocabulary));
 }
 
@@ -118,12 +197,12 @@ std::shared_ptr<const Tokenizer> bpeFromGguf(const GgufFile& file)
 std::shared_ptr<const Tokenizer> tokenizerFromGguf(const GgufFile& file)
 {
     const std::string& model = file.requireString("tokenizer.ggml.model");
-    if (model != "gpt2")
+    if (model != "gpt2" && model != "llama")
         fail(file, ErrorKind::Unsupported,
              "key \"tokenizer.ggml.model\": the tokenizer " + quotedName(model)
-                 + " is not supported; choose a model with a byte-level BPE tokenizer (\"gpt2\")");
+                 + " is not supported; those that are: gpt2 (byte-level BPE), llama (SentencePiece BPE)");
     try {
-        return bpeFromGguf(file);
+        return model == "gpt2" ? bpeFromGguf(file) : sentencePieceFromGguf(file);
     } catch (const Error& error) {
         if (std::string_view(error.what()).starts_with(file.path().string()))
             throw;

@@ -26,9 +26,15 @@ struct Sibling {
 
     explicit operator bool() const { return !json.is_null(); }
 
+    /// Of the object, or of the language model's part of a composite model's.
     std::optional<JsonView> member(std::string_view key) const
     {
-        return *this ? JsonView(json, path).member(key) : std::nullopt;
+        if (!*this)
+            return std::nullopt;
+        const JsonView root(json, path);
+        const auto text = root.member("text_config");
+        const auto value = root.member(key);
+        return !value && text && text->isObject() ? text->member(key) : value;
     }
 };
 
@@ -37,8 +43,7 @@ std::optional<int32_t> idOf(const BpeVocabulary& vocabulary, std::string_view co
     const auto added = std::ranges::find(vocabulary.added, content, &AddedToken::content);
     if (added != vocabulary.added.end())
         return added->id;
-    const auto entry = vocabulary.ids.find(content);
-    return entry == vocabulary.ids.end() ? std::nullopt : std::optional(entry->second);
+    return tokenId(*vocabulary.ids, content);
 }
 
 /// A token that tokenizer_config.json names, as a string or as an object with its content.

@@ -5,7 +5,10 @@
 #include "neuron/engine/formats/quotedname.h"
 #include "neuron/engine/text/bpetokenizer.h"
 #include "neuron/engine/text/bytealphabet.h"
+#include "neuron/engine/text/bytelevelbpe.h"
+#include "neuron/engine/text/characterbpe.h"
 #include "neuron/engine/text/jsonroles.h"
+#include "neuron/engine/text/jsonsteps.h"
 
 #include <algorithm>
 
@@ -13,129 +16,17 @@ namespace cortex::engine {
 
 namespace {
 
-[[noreturn]] void refuse(const JsonView& part)
-{
-    part.fail("of type " + quotedName(part.require("type").string())
-                  + " is not supported; only byte-level BPE tokenizers are",
-              ErrorKind::Unsupported);
-}
-
-bool normalizesNfc(const JsonView& normalizer)
-{
-    const std::string& type = normalizer.require("type").string();
-    if (type == "NFC")
-        return true;
-    if (type != "Sequence")
-        refuse(normalizer);
-    bool nfc = false;
-    for (const JsonView& part : normalizer.require("normalizers").elements())
-        nfc |= normalizesNfc(part);
-    return nfc;
-}
-
-SplitBehavior splitBehavior(const JsonView& value)
-{
-    static const std::pair<std::string_view, SplitBehavior> names[]{
-        {"Isolated", SplitBehavior::Isolated},
-        {"Removed", SplitBehavior::Removed},
-        {"Contiguous", SplitBehavior::Contiguous},
-        {"MergedWithPrevious", SplitBehavior::MergedWithPrevious},
-        {"MergedWithNext", SplitBehavior::MergedWithNext},
-    };
-    for (const auto& [name, behavior] : names)
-        if (value.string() == name)
-            return behavior;
-    value.fail("is not a behavior: " + quotedName(value.string()));
-}
-
-Regex regexOf(const JsonView& pattern)
-{
-    try {
-        if (const auto regex = pattern.member("Regex"))
-            return Regex(regex->string());
-        return Regex::literal(pattern.require("String").string());
-    } catch (const Error& error) {
-        pattern.fail(error.what(), error.kind());
-    }
-}
-
-/// Reads a tokenizer.json's pre_tokenizer; it must end in the byte-level step, which makes bytes of what others cut.
-class PreTokenizerReader {
-public:
-    explicit PreTokenizerReader(PreTokenizer& preTokenizer)
-        : m_preTokenizer(preTokenizer)
-    {
-    }
-
-    void read(const JsonView& part)
-    {
-        if (m_isByteLevel)
-            part.fail("follows a ByteLevel step, which is not supported", ErrorKind::Unsupported);
-        const std::string& type = part.require("type").string();
-        if (type == "Sequence") {
-            for (const JsonView& element : part.require("pretokenizers").elements())
-                read(element);
-        } else if (type == "ByteLevel") {
-            readByteLevel(part);
-        } else if (type == "Split") {
-            m_preTokenizer.add(SplitStep{regexOf(part.require("pattern")), splitBehavior(part.require("behavior")),
-                                         part.boolean("invert", false)});
-        } else if (type == "Digits") {
-            const bool individual = part.boolean("individual_digits", false);
-            m_preTokenizer.add(
-                SplitStep{Regex(R"(\p{N})"), individual ? SplitBehavior::Isolated : SplitBehavior::Contiguous});
-        } else if (type == "Punctuation") {
-            const auto behavior = part.member("behavior");
-            m_preTokenizer.add(SplitStep{Regex(R"([!-/:-@\[-`{-~\p{P}])"),
-                                         behavior ? splitBehavior(*behavior) : SplitBehavior::Isolated});
-        } else if (type == "WhitespaceSplit") {
-            m_preTokenizer.add(SplitStep{Regex(R"(\s)"), SplitBehavior::Removed});
-        } else {
-            refuse(part);
-        }
-    }
-
-    bool isByteLevel() const { return m_isByteLevel; }
-
-private:
-    void readByteLevel(const JsonView& part)
-    {
-        m_isByteLevel = true;
-        if (part.boolean("add_prefix_space", true))
-            m_preTokenizer.add(PrefixSpaceStep());
-        if (part.boolean("use_regex", true))
-            m_preTokenizer.addByteLevelSplit();
-    }
-
-    PreTokenizer& m_preTokenizer;
-    bool m_isByteLevel = false;
-};
-
-void checkDecoder(const JsonView& decoder)
-{
-    const std::string& type = decoder.require("type").string();
-    if (type == "ByteLevel" || type == "Fuse")
-        return;
-    if (type != "Sequence")
-        refuse(decoder);
-    for (const JsonView& part : decoder.require("decoders").elements())
-        checkDecoder(part);
-}
-
 void checkModel(const JsonView& model)
 {
     if (const auto type = model.member("type"); type && type->string() != "BPE")
-        refuse(model);
+        refuseStep(model);
     const auto mustBeEmpty = [&](std::string_view key) {
         const auto value = model.member(key);
         if (value && !value->string().empty())
-            value->fail("is not supported; only byte-level BPE tokenizers are", ErrorKind::Unsupported);
+            value->fail("is not supported", ErrorKind::Unsupported);
     };
     mustBeEmpty("continuing_subword_prefix");
     mustBeEmpty("end_of_word_suffix");
-    if (model.boolean("byte_fallback", false))
-        model.fail("falls back to bytes (SentencePiece), which is not supported; only byte-level BPE tokenizers are",
-                   ErrorKind::Unsupported);
     if (const auto dropout = model.member("dropout"))
         dropout->fail("is not supported: encoding would not be deterministic", ErrorKind::Unsupported);
 }
@@ -151,11 +42,11 @@ void addEntries(BpeVocabulary& vocabulary, const JsonView& vocab)
         if (index >= vocabulary.entries.size())
             vocabulary.entries.resize(index + 1);
         vocabulary.entries[index] = entry;
-        vocabulary.ids.emplace(entry, int32_t(index));
+        vocabulary.ids->emplace(entry, int32_t(index));
     }
 }
 
-/// Where unk_token would come into play: HF gives it to characters without an entry.
+/// Where unk_token would come into play in a byte-level vocabulary: HF gives it to characters without an entry.
 void checkBytes(const BpeVocabulary& vocabulary, const JsonView& model)
 {
     const auto unknown = model.member("unk_token");
@@ -163,7 +54,7 @@ void checkBytes(const BpeVocabulary& vocabulary, const JsonView& model)
         return;
     for (unsigned byte = 0; byte < 256; ++byte) {
         const char c = char(byte);
-        if (!vocabulary.ids.contains(entryOfBytes({&c, 1})))
+        if (!vocabulary.ids->contains(entryOfBytes({&c, 1})))
             unknown->fail("stands for bytes that the vocabulary lacks, which is not supported", ErrorKind::Unsupported);
     }
 }
@@ -202,26 +93,56 @@ void addAdded(BpeVocabulary& vocabulary, const JsonView& list)
     }
 }
 
+void makeByteLevel(BpeVocabulary& vocabulary, const JsonView& model)
+{
+    if (model.boolean("byte_fallback", false))
+        model.fail("falls back to bytes though it is byte-level, which is not supported", ErrorKind::Unsupported);
+    checkBytes(vocabulary, model);
+    vocabulary.model =
+        std::make_shared<ByteLevelBpe>(vocabulary.ids, vocabulary.merges, model.boolean("ignore_merges", false));
+}
+
+void makeSentencePiece(BpeVocabulary& vocabulary, const JsonView& model)
+{
+    std::optional<int32_t> unknown;
+    if (const auto token = model.member("unk_token")) {
+        unknown = tokenId(*vocabulary.ids, token->string());
+        if (!unknown)
+            token->fail("names the token " + quotedName(token->string()) + ", which the vocabulary lacks");
+    }
+    const CharacterBpe::Options options{.fuseUnknown = model.boolean("fuse_unk", false),
+                                        .ignoreMerges = model.boolean("ignore_merges", false)};
+    const CharacterFallback fallback(*vocabulary.ids, model.boolean("byte_fallback", false), unknown);
+    vocabulary.model = std::make_shared<CharacterBpe>(vocabulary.ids, vocabulary.merges, fallback, options);
+    if (options.ignoreMerges || !vocabulary.ids->contains(sentencePieceSpace))
+        return;
+    WordCutter& cutter = vocabulary.cutter.emplace();
+    for (const MergeRule& rule : vocabulary.merges)
+        cutter.addEntry(vocabulary.entries[size_t(rule.result)]);
+}
+
 BpeVocabulary readVocabulary(const JsonView& root)
 {
     BpeVocabulary vocabulary;
     const JsonView model = root.require("model");
     checkModel(model);
     if (const auto normalizer = root.member("normalizer"))
-        vocabulary.normalizeNfc = normalizesNfc(*normalizer);
-    PreTokenizerReader reader(vocabulary.preTokenizer);
-    const JsonView preTokenizer = root.require("pre_tokenizer");
-    reader.read(preTokenizer);
-    if (!reader.isByteLevel())
-        preTokenizer.fail("has no ByteLevel step; only byte-level BPE tokenizers are supported",
-                          ErrorKind::Unsupported);
-    checkDecoder(root.require("decoder"));
+        vocabulary.normalizer = readNormalizer(*normalizer);
+    bool byteLevel = false;
+    if (const auto part = root.member("pre_tokenizer")) {
+        JsonPreTokenizer read = readPreTokenizer(*part);
+        vocabulary.preTokenizer = std::move(read.preTokenizer);
+        byteLevel = read.byteLevel;
+    }
+    const JsonView decoder = root.require("decoder");
+    vocabulary.decoder = readDecoder(decoder);
+    if (vocabulary.decoder.byteLevel != byteLevel)
+        decoder.fail("does not match the pre_tokenizer: only one of them is ByteLevel", ErrorKind::Unsupported);
     addEntries(vocabulary, model.require("vocab"));
-    checkBytes(vocabulary, model);
     addMerges(vocabulary, model.require("merges"));
     if (const auto added = root.member("added_tokens"))
         addAdded(vocabulary, *added);
-    vocabulary.ignoreMerges = model.boolean("ignore_merges", false);
+    byteLevel ? makeByteLevel(vocabulary, model) : makeSentencePiece(vocabulary, model);
     return vocabulary;
 }
 

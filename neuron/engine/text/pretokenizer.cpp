@@ -112,12 +112,70 @@ void split(std::string_view text, const SplitStep& step, std::vector<std::string
             to.push_back(text.substr(piece.begin, piece.end - piece.begin));
 }
 
-std::string_view withPrefixSpace(std::string_view text, std::deque<std::string>& storage)
-{
-    if (text.starts_with(' '))
-        return text;
-    return storage.emplace_back(' ' + std::string(text));
-}
+/// Applies one step to piece after piece.
+class StepApplier {
+public:
+    /// `start`: where the piece begins that starts the whole text; null where there is none.
+    StepApplier(const char* start, std::deque<std::string>& storage)
+        : m_start(start)
+        , m_storage(storage)
+    {
+    }
+
+    std::vector<std::string_view> pieces;
+
+    /// Where that piece begins now.
+    const char* start() const { return m_start; }
+
+    void apply(std::string_view text, const SplitStep& step) { split(text, step, pieces); }
+
+    void apply(std::string_view text, const PrefixSpaceStep&)
+    {
+        if (text.starts_with(' '))
+            pieces.push_back(text);
+        else
+            pieces.push_back(stored(text, ' ' + std::string(text)));
+    }
+
+    void apply(std::string_view text, const MetaspaceStep& step)
+    {
+        std::string spelled;
+        const bool prepends = step.prepend == MetaspaceStep::Prepend::Always
+            || (step.prepend == MetaspaceStep::Prepend::First && text.data() == m_start);
+        if (prepends && !text.starts_with(' ') && !text.starts_with(step.replacement))
+            spelled = step.replacement;
+        for (const char c : text)
+            c == ' ' ? void(spelled += step.replacement) : spelled.push_back(c);
+        const std::string_view piece = stored(text, std::move(spelled));
+        if (step.split)
+            splitBefore(piece, step.replacement);
+        else
+            pieces.push_back(piece);
+    }
+
+private:
+    /// Keeps `spelled`, which takes the place of `text`.
+    std::string_view stored(std::string_view text, std::string spelled)
+    {
+        const std::string_view piece = m_storage.emplace_back(std::move(spelled));
+        if (text.data() == m_start)
+            m_start = piece.data();
+        return piece;
+    }
+
+    /// Each `character` begins a piece.
+    void splitBefore(std::string_view text, std::string_view character)
+    {
+        while (!text.empty()) {
+            const size_t next = std::min(text.find(character, 1), text.size());
+            pieces.push_back(text.substr(0, next));
+            text.remove_prefix(next);
+        }
+    }
+
+    const char* m_start;
+    std::deque<std::string>& m_storage;
+};
 
 } // namespace
 
@@ -126,21 +184,19 @@ void PreTokenizer::addByteLevelSplit()
     add(SplitStep{Regex(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)")});
 }
 
-std::vector<std::string_view> PreTokenizer::words(std::string_view text, std::deque<std::string>& storage) const
+std::vector<std::string_view> PreTokenizer::words(std::string_view text, bool startsWhole,
+                                                  std::deque<std::string>& storage) const
 {
     std::vector<std::string_view> words;
     if (!text.empty())
         words.push_back(text);
+    const char* start = startsWhole ? text.data() : nullptr;
     for (const PreTokenizerStep& step : m_steps) {
-        const auto* splitStep = std::get_if<SplitStep>(&step);
-        std::vector<std::string_view> pieces;
-        for (const std::string_view word : words) {
-            if (splitStep)
-                split(word, *splitStep, pieces);
-            else
-                pieces.push_back(withPrefixSpace(word, storage));
-        }
-        words = std::move(pieces);
+        StepApplier applier(start, storage);
+        for (const std::string_view word : words)
+            std::visit([&](const auto& kind) { applier.apply(word, kind); }, step);
+        start = applier.start();
+        words = std::move(applier.pieces);
     }
     return words;
 }

@@ -30,7 +30,16 @@ struct SplitStep {
 /// Puts a space before each piece that does not begin with one.
 struct PrefixSpaceStep { };
 
-using PreTokenizerStep = std::variant<SplitStep, PrefixSpaceStep>;
+/// Writes spaces as `replacement`, as SentencePiece does, and may put one before each piece that lacks it.
+struct MetaspaceStep {
+    enum class Prepend { Always, First, Never }; ///< First: only at the start of the whole text
+
+    std::string replacement; ///< one character
+    Prepend prepend = Prepend::Always;
+    bool split = true; ///< each `replacement` begins a piece
+};
+
+using PreTokenizerStep = std::variant<SplitStep, PrefixSpaceStep, MetaspaceStep>;
 
 /// Cuts text into the words that merging does not cross, step by step: each step works on the pieces of the one before.
 class PreTokenizer {
@@ -40,8 +49,9 @@ public:
     void addByteLevelSplit();
 
     /// The words of `text` (valid UTF-8), none of them empty. They are views of `text`, or of strings that are put into
-    /// `storage`.
-    std::vector<std::string_view> words(std::string_view text, std::deque<std::string>& storage) const;
+    /// `storage`. `startsWhole`: nothing, not even an added token, precedes `text` in the whole text.
+    std::vector<std::string_view> words(std::string_view text, bool startsWhole,
+                                        std::deque<std::string>& storage) const;
 
 private:
     std::vector<PreTokenizerStep> m_steps;

@@ -20,8 +20,8 @@ public:
     virtual ~Tokenizer() = default;
 
     struct EncodeOptions {
-        bool addBos = false;         ///< put the beginning-of-sequence token first
-        bool parseSpecial = true;    ///< recognise special tokens in the text; added ordinary tokens always are
+        bool addBos = false; ///< put the beginning-of-sequence token first
+        bool parseSpecial = true; ///< recognise special tokens in the text; added ordinary tokens always are
     };
 
     /// Never fails: invalid UTF-8 is encoded as U+FFFD, as the reference does.
@@ -31,7 +31,12 @@ public:
     /// the vocabulary give nothing.
     virtual std::string tokenBytes(int32_t token) const = 0;
 
-    /// Whole text of a list; special tokens are left out where `skipSpecial`. Invalid UTF-8 becomes U+FFFD.
+    /// What of tokenBytes() is left where the token is the first of a text: tokenizers that put a space before a text
+    /// take it away again. The first is the first that gives any bytes.
+    virtual std::string firstTokenBytes(int32_t token) const { return tokenBytes(token); }
+
+    /// Whole text of a list, from the start of a text; special tokens are left out where `skipSpecial`. Invalid UTF-8
+    /// becomes U+FFFD.
     virtual std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial = false) const = 0;
 
     virtual int32_t vocabularySize() const = 0;

@@ -72,6 +72,14 @@ Utf8Step nextUtf8(std::string_view text)
     return {Utf8Step::Kind::Whole, lead.length, codePoint};
 }
 
+std::string_view lastCharacter(std::string_view text)
+{
+    size_t begin = text.size() - 1;
+    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80)
+        --begin;
+    return text.substr(begin);
+}
+
 bool isUtf8(std::string_view text)
 {
     while (!text.empty()) {

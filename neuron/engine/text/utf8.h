@@ -23,6 +23,9 @@ struct Utf8Step {
 /// "substitution of maximal subparts" (chapter 3.9) ends it, as Rust's from_utf8_lossy does.
 Utf8Step nextUtf8(std::string_view text);
 
+/// The last character of valid UTF-8 that is not empty.
+std::string_view lastCharacter(std::string_view text);
+
 /// Whether the whole of `text` is UTF-8.
 bool isUtf8(std::string_view text);
 

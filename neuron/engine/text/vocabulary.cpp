@@ -40,12 +40,12 @@ void TokenRoles::addStop(int32_t token)
 void BpeVocabulary::addMerge(std::string_view left, std::string_view right)
 {
     const auto idOf = [&](std::string_view entry) {
-        const auto found = ids.find(entry);
-        if (found == ids.end())
+        const auto id = tokenId(*ids, entry);
+        if (!id)
             throw Error(ErrorKind::BadFile,
                         "merge " + std::to_string(merges.size()) + " of " + quotedName(left) + " and "
                             + quotedName(right) + ": " + quotedName(entry) + " is not in the vocabulary");
-        return found->second;
+        return *id;
     };
     merges.push_back({idOf(left), idOf(right), idOf(std::string(left) + std::string(right))});
 }
@@ -62,9 +62,17 @@ std::vector<int32_t> endTokensByName(const std::vector<AddedToken>& added)
     };
     // In the harmony format of gpt-oss <|end|> ends a message, after which the answer goes on.
     const bool harmony = has("<|return|>") && has("<|call|>");
+    const auto endsTurn = [&](const AddedToken& token) {
+        if (token.content == "<|end|>")
+            return !harmony;
+        // Where it is no control token, as with Gemma, it is HTML that ends a struck-out text.
+        if (token.content == "</s>")
+            return token.special;
+        return isEndTokenName(token.content);
+    };
     std::vector<int32_t> ends;
     for (const AddedToken& token : added)
-        if (isEndTokenName(token.content) && !(harmony && token.content == "<|end|>"))
+        if (endsTurn(token))
             ends.push_back(token.id);
     return ends;
 }

@@ -2,24 +2,20 @@
 #pragma once
 
 #include "neuron/engine/text/addedtokens.h"
-#include "neuron/engine/text/bytepairmerger.h"
+#include "neuron/engine/text/mergetable.h"
+#include "neuron/engine/text/normalizer.h"
 #include "neuron/engine/text/pretokenizer.h"
+#include "neuron/engine/text/subwordmodel.h"
+#include "neuron/engine/text/tokendecoder.h"
+#include "neuron/engine/text/tokenids.h"
+#include "neuron/engine/text/wordcutter.h"
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace cortex::engine {
-
-/// Hashes std::string and std::string_view alike, so that a map of strings is searched without making one.
-struct StringHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-};
-
-using TokenIds = std::unordered_map<std::string, int32_t, StringHash, std::equal_to<>>;
 
 /// The roles of tokens in a prompt and at the end of an answer.
 struct TokenRoles {
@@ -31,15 +27,17 @@ struct TokenRoles {
     void addStop(int32_t token); ///< once
 };
 
-/// All that a byte-level BPE tokenizer is made of, whichever file it comes from.
+/// All that a BPE tokenizer is made of, whichever file it comes from.
 struct BpeVocabulary {
     std::vector<std::string> entries; ///< by id, as the file spells them; empty where an id is unused
-    TokenIds ids; ///< of the entries
+    std::shared_ptr<TokenIds> ids = std::make_shared<TokenIds>(); ///< of the entries
     std::vector<MergeRule> merges;
     std::vector<AddedToken> added; ///< an id beyond the entries, or that of an entry
+    Normalizer normalizer;
     PreTokenizer preTokenizer;
-    bool normalizeNfc = false;
-    bool ignoreMerges = false; ///< a word that is an entry is that token, whatever the merges would make of it
+    std::optional<WordCutter> cutter; ///< cuts the words of the pre-tokenizer where that makes no difference
+    std::shared_ptr<const SubwordModel> model;
+    TokenDecoder decoder;
     TokenRoles roles;
 
     /// Adds the rule that joins two entries. Throws Error(BadFile) where either or their union is not an entry.

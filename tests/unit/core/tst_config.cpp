@@ -106,6 +106,7 @@ private Q_SLOTS:
                                                       "devices = [0, 1]\n"
                                                       "[models]\n"
                                                       "dirs = [\"models\", \"/abs\", \"~/m\"]\n"
+                                                      "builtin = true\n"
                                                       "[sources.hub]\n"
                                                       "endpoint = \"https://hub.example\"\n"
                                                       "auth_env = \"MY_TOKEN\"\n"
@@ -122,6 +123,7 @@ private Q_SLOTS:
         QCOMPARE(config.sources.size(), 1);
         QCOMPARE(config.sources[0].name, QStringLiteral("hub"));
         QCOMPARE(config.sources[0].cacheDirectory, QStringLiteral("/etc/cache"));
+        QVERIFY(config.offersBuiltinModels);
         QVERIFY(!config.prefixCacheEnabled);
     }
 

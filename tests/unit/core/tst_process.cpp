@@ -35,6 +35,16 @@ private Q_SLOTS:
         }
     }
 
+    void terminationIsToldOnce()
+    {
+        cortex::TerminationSignals signals;
+        QSignalSpy spy(&signals, &cortex::TerminationSignals::received);
+        std::raise(SIGINT);
+        std::raise(SIGTERM); // both are waiting when the event loop reads
+        QTRY_COMPARE(spy.size(), 1);
+        QCOMPARE(spy.front().front().toInt(), SIGINT);
+    }
+
     void versionIsTheProjects()
     {
         static const QRegularExpression form(QStringLiteral(R"(^\d+\.\d+\.\d+$)"));

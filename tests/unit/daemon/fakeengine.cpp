@@ -13,7 +13,7 @@ const char* const Template =
     "{{ bos_token }}{% for message in messages %}<{{ message.role }}>{{ message.content }}{% endfor %}"
     "{% if tools %}[{{ tools|length }} tools]{% endif %}{% if mood is defined %}({{ mood }}){% endif %}"
     "{% if messages[0].content == 'raise' %}{{ raise_exception('no such thing') }}{% endif %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}";
+    "{% if add_generation_prompt %}<assistant>{% endif %}{% if thinking is defined %}<think>\n{% endif %}";
 
 bool named(const std::filesystem::path& path, const char* word)
 {

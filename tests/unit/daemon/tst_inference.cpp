@@ -14,6 +14,10 @@ private Q_SLOTS:
     void chatAnswersWhole();
     void chatStreams();
     void completionsStream();
+    void reasoningAndCallsWhole();
+    void reasoningAndCallsStream();
+    void cutCallIsText();
+    void completionsAreNotSplit();
     void templateGetsItsContext();
     void optionsReachTheEngine();
     void completionTakesTokens();
@@ -122,6 +126,104 @@ void InferenceTest::completionsStream()
     QCOMPARE(firstChoice(chunks[0]).value(QLatin1String("text")).toString(), QStringLiteral("Hello"));
     QCOMPARE(firstChoice(chunks[3]).value(QLatin1String("finish_reason")).toString(), QStringLiteral("stop"));
     QCOMPARE(promptText(fixture.engines.requests()[0]), std::string("<s>Once")); // this model wants bos
+}
+
+namespace {
+
+const char* const ThoughtAndCalls = "I should look.\n</think>\n\nOne moment.\n<tool_call>\n"
+                                    "{\"name\": \"f\", \"arguments\": {\"a\": \"x y\"}}\n</tool_call>\n<tool_call>\n"
+                                    "<function=g>\n<parameter=n>\n5\n</parameter>\n</function>\n</tool_call>";
+
+QByteArray chatWithTools(const char* more)
+{
+    return QByteArray(R"({"model": "good", "messages": [{"role": "user", "content": "hi"}],
+        "chat_template_kwargs": {"thinking": true}, "tools": [{"type": "function", "function": {"name": "f"}},
+        {"type": "function", "function": {"name": "g", "parameters": {"properties": {"n": {"type": "integer"}}}}}])")
+        + more + '}';
+}
+
+void checkCall(const QJsonValue& value, const QString& name, const QString& arguments)
+{
+    const QJsonObject call = value.toObject();
+    const QJsonObject function = call.value(QLatin1String("function")).toObject();
+    QVERIFY(call.value(QLatin1String("id")).toString().startsWith(QLatin1String("call_")));
+    QCOMPARE(call.value(QLatin1String("type")).toString(), QStringLiteral("function"));
+    QCOMPARE(function.value(QLatin1String("name")).toString(), name);
+    QCOMPARE(function.value(QLatin1String("arguments")).toString(), arguments);
+}
+
+} // namespace
+
+void InferenceTest::reasoningAndCallsWhole()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.setReply(ThoughtAndCalls);
+    const QJsonObject choice = firstChoice(fixture.post(ChatRoute, chatWithTools("")).json());
+    QCOMPARE(choice.value(QLatin1String("finish_reason")).toString(), QStringLiteral("tool_calls"));
+    const QJsonObject message = choice.value(QLatin1String("message")).toObject();
+    QCOMPARE(message.value(QLatin1String("reasoning_content")).toString(), QStringLiteral("I should look."));
+    QCOMPARE(message.value(QLatin1String("content")).toString(), QStringLiteral("One moment."));
+    const QJsonArray calls = message.value(QLatin1String("tool_calls")).toArray();
+    QCOMPARE(calls.size(), 2);
+    checkCall(calls[0], QStringLiteral("f"), QStringLiteral(R"({"a":"x y"})"));
+    checkCall(calls[1], QStringLiteral("g"), QStringLiteral(R"({"n":5})"));
+    QVERIFY(calls[0].toObject().value(QLatin1String("id")) != calls[1].toObject().value(QLatin1String("id")));
+
+    fixture.engines.setReply("</think><tool_call>{\"name\": \"f\"}</tool_call>");
+    const QJsonObject bare =
+        firstChoice(fixture.post(ChatRoute, chatWithTools("")).json()).value(QLatin1String("message")).toObject();
+    QVERIFY(bare.value(QLatin1String("content")).isNull());
+    QVERIFY(!bare.contains(QLatin1String("reasoning_content")));
+}
+
+void InferenceTest::reasoningAndCallsStream()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.setReply(ThoughtAndCalls);
+    const auto stream = fixture.stream("POST", ChatRoute, chatWithTools(R"(, "stream": true)"));
+    QTRY_VERIFY(stream->isFinished());
+    QString reasoning;
+    QString content;
+    QJsonArray calls;
+    QString reason;
+    for (const QJsonObject& chunk : stream->json()) {
+        const QJsonObject delta = firstChoice(chunk).value(QLatin1String("delta")).toObject();
+        reasoning += delta.value(QLatin1String("reasoning_content")).toString();
+        content += delta.value(QLatin1String("content")).toString();
+        for (const QJsonValue& call : delta.value(QLatin1String("tool_calls")).toArray()) {
+            QCOMPARE(call.toObject().value(QLatin1String("index")).toInt(-1), int(calls.size()));
+            calls.append(call);
+        }
+        reason += firstChoice(chunk).value(QLatin1String("finish_reason")).toString();
+    }
+    QCOMPARE(reasoning, QStringLiteral("I should look."));
+    QCOMPARE(content, QStringLiteral("One moment."));
+    QCOMPARE(calls.size(), 2);
+    checkCall(calls[0], QStringLiteral("f"), QStringLiteral(R"({"a":"x y"})"));
+    checkCall(calls[1], QStringLiteral("g"), QStringLiteral(R"({"n":5})"));
+    QCOMPARE(reason, QStringLiteral("tool_calls"));
+}
+
+void InferenceTest::cutCallIsText()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.setReply("</think>\n<tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call>");
+    const QJsonObject choice = firstChoice(fixture.post(ChatRoute, chatWithTools(R"(, "max_tokens": 2)")).json());
+    QCOMPARE(choice.value(QLatin1String("finish_reason")).toString(), QStringLiteral("length"));
+    QCOMPARE(choice.value(QLatin1String("message")).toObject().value(QLatin1String("content")).toString(),
+             QStringLiteral("<tool_call>{\"name\": \"f\","));
+}
+
+void InferenceTest::completionsAreNotSplit()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.setReply("<think>a</think> b");
+    const HttpAnswer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": "x"})");
+    QCOMPARE(firstChoice(answer.json()).value(QLatin1String("text")).toString(), QStringLiteral("<think>a</think> b"));
 }
 
 void InferenceTest::templateGetsItsContext()
@@ -250,8 +352,13 @@ void InferenceTest::contextExceeded()
 {
     DaemonFixture fixture(Good);
     QVERIFY(fixture.load(QStringLiteral("good")));
-    const QByteArray body = R"({"model": "good", "prompt": ")" + QByteArray(2000, 'x') + "\"}";
-    const HttpAnswer answer = fixture.post(TextRoute, body);
+    const QByteArray text(2000, 'x');
+    const HttpAnswer chat =
+        fixture.post(ChatRoute, R"({"model": "good", "messages": [{"role": "user", "content": ")" + text + "\"}]}");
+    QCOMPARE(chat.status, 400);
+    QCOMPARE(chat.error().value(QLatin1String("param")).toString(), QStringLiteral("messages"));
+    const HttpAnswer answer = fixture.post(TextRoute, R"({"model": "good", "prompt": ")" + text + "\"}");
+    QCOMPARE(answer.error().value(QLatin1String("param")).toString(), QStringLiteral("prompt"));
     QCOMPARE(answer.status, 400);
     QCOMPARE(answer.error().value(QLatin1String("code")).toString(), QStringLiteral("context_length_exceeded"));
     QVERIFY(answer.error()

@@ -131,6 +131,12 @@ void ModelsTest::registryResolves()
     QCOMPARE(resolve(""), QString());
     registry.update(QStringLiteral("a/b:Q2_K"), [](NodeModel& model) { model.status = ModelStatus::Loaded; });
     QCOMPARE(resolve("a/b"), QStringLiteral("a/b:Q2_K")); // the loaded one is meant
+
+    // A checkpoint can become any quantization; a file that is one comes first.
+    registry.setFiles({{QStringLiteral("a/c"), QStringLiteral("a/c"), {}, QStringLiteral("/m/a/c"), {}},
+                       fileOf("a/c", "Q8_0")});
+    QCOMPARE(resolve("a/c:q4_k"), QStringLiteral("a/c"));
+    QCOMPARE(resolve("a/c:q8_0"), QStringLiteral("a/c:Q8_0"));
 }
 
 void ModelsTest::registryKeepsIds()

@@ -75,7 +75,7 @@ TEST_CASE("a stream gives what decoding the whole gives")
     const std::string text = "Words \xe8\xa8\x80\xe8\x91\x89 \xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd <|end|> na\xc3\xafve";
     const auto ids = tokenizer()->encode(text, {});
     for (const bool skipSpecial : {true, false}) {
-        StreamDetokenizer stream(tokenizer(), skipSpecial);
+        StreamDetokenizer stream(tokenizer(), skipSpecial, StreamDetokenizer::Start::OfText);
         std::string streamed;
         for (const int32_t id : ids)
             streamed += stream.push(id);

@@ -2,10 +2,12 @@
 // UTF-8, normalization, regular expressions and the byte alphabet.
 #include "formats_support.h"
 #include "neuron/engine/text/bytealphabet.h"
-#include "neuron/engine/text/bytepairmerger.h"
+#include "neuron/engine/text/characterbpe.h"
 #include "neuron/engine/text/nfc.h"
 #include "neuron/engine/text/regex.h"
+#include "neuron/engine/text/scoredbpe.h"
 #include "neuron/engine/text/utf8.h"
+#include "neuron/engine/text/wordcutter.h"
 
 using namespace cortex::engine;
 
@@ -136,15 +138,13 @@ TEST_CASE("vocabularies spell bytes as GPT-2 does")
 
 TEST_CASE("merges go by rank, then from the left")
 {
-    std::array<int32_t, 256> bytes{};
-    bytes.fill(-1);
-    bytes['a'] = 0;
-    bytes['b'] = 1;
+    const auto ids =
+        std::make_shared<TokenIds>(TokenIds{{"a", 0}, {"b", 1}, {"bb", 2}, {"aa", 3}, {"aaa", 4}, {"abb", 5}});
     const std::vector<MergeRule> rules{{1, 1, 2}, {0, 0, 3}, {3, 0, 4}, {0, 2, 5}};
-    const BytePairMerger merger(bytes, rules);
+    const CharacterBpe model(ids, rules, CharacterFallback(*ids, false, std::nullopt), {});
     const auto merged = [&](std::string_view word) {
         std::vector<int32_t> tokens;
-        merger.append(word, tokens);
+        model.append(word, tokens);
         return tokens;
     };
     CHECK(merged("").empty());
@@ -152,5 +152,44 @@ TEST_CASE("merges go by rank, then from the left")
     CHECK(merged("aaa") == std::vector<int32_t>{4});
     CHECK(merged("aaaa") == std::vector<int32_t>{3, 3});
     CHECK(merged("abbb") == std::vector<int32_t>{5, 1});
-    CHECK(merged("axb") == std::vector<int32_t>{0, 1}); // a byte without a token vanishes
+    CHECK(merged("axb") == std::vector<int32_t>{0, 1}); // a character with neither entry nor fallback vanishes
+}
+
+TEST_CASE("scored pairs join best first, equal ones from the left, also where a character is no entry")
+{
+    // "x" is no entry, but "xa" is.
+    const auto ids = std::make_shared<TokenIds>(TokenIds{
+        {"a", 0}, {"b", 1}, {"aa", 2}, {"ab", 3}, {"xa", 4}, {"<0xC3>", 5}, {"<0xA9>", 6}, {"<unk>", 7}, {"bb", 8}});
+    const std::vector<std::optional<double>> scores{-10.0,        -10.0,        -1.0,         -1.0,        -2.0,
+                                                    std::nullopt, std::nullopt, std::nullopt, std::nullopt};
+    const ScoredBpe model(ids, scores, CharacterFallback(*ids, true, 7));
+    const auto joined = [&](std::string_view word) {
+        std::vector<int32_t> tokens{7};
+        model.append(word, tokens);
+        tokens.erase(tokens.begin());
+        return tokens;
+    };
+    CHECK(joined("aab") == std::vector<int32_t>{2, 1});
+    CHECK(joined("bab") == std::vector<int32_t>{1, 3});
+    CHECK(joined("xab") == std::vector<int32_t>{7, 3}); // "ab" scores better than "xa"
+    CHECK(joined("xa") == std::vector<int32_t>{4});
+    CHECK(joined("bb") == std::vector<int32_t>{1, 1}); // an entry without a score is not made
+    CHECK(joined("\u00e9") == std::vector<int32_t>{5, 6});
+    CHECK(joined("xy\u00e8") == std::vector<int32_t>{7}); // neighbouring unknown characters are one
+    CHECK(joined("x\u00e9y") == std::vector<int32_t>{7, 5, 6, 7});
+}
+
+TEST_CASE("words are cut before a space unless an entry spans it")
+{
+    using Parts = std::vector<std::string_view>;
+    WordCutter cutter;
+    cutter.addEntry("\u2581word");
+    cutter.addEntry("\u2581");
+    CHECK(cutter.cut("").empty());
+    CHECK(cutter.cut("a\u2581b\u2581\u2581c") == Parts{"a", "\u2581b", "\u2581", "\u2581c"});
+    cutter.addEntry("\u2581\u2581");
+    cutter.addEntry("\u00e9>\u2581</");
+    CHECK(cutter.cut("a\u2581b\u2581\u2581c") == Parts{"a", "\u2581b", "\u2581\u2581c"});
+    CHECK(cutter.cut("<b>\u2581x\u00e9\u2581y>\u2581") == Parts{"<b>\u2581x\u00e9", "\u2581y>\u2581"});
+    CHECK(cutter.cut("\u2581") == Parts{"\u2581"});
 }

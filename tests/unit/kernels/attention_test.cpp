@@ -198,7 +198,7 @@ std::vector<double> reference(const Layer& layer, const Parameters& parameters, 
 
 WorkspaceLimits limitsFor(const Layer& layer)
 {
-    return {.rows = 512, .columns = 64, .heads = layer.heads, .headDim = layer.headDim, .contextTokens = 512};
+    return {.rows = 512, .columns = 64, .heads = layer.heads, .headDim = layer.headDim, .contextTokens = 768};
 }
 
 std::vector<Layer> variants()
@@ -285,6 +285,38 @@ TEST_CASE("a row's attention does not depend on chunks, company or threads")
             step = mixed.step(sequences, {{2, 69, 21}, {0, 102, 68}});
             CHECK(same(step, 0, 21, alone[2], 69));
             CHECK(same(step, 21, 68, alone[0], 102));
+        }
+    }
+}
+
+TEST_CASE("workers that share the spans of one sequence leave its bits alone")
+{
+    const Layer layers[] = {{}, {.heads = 3, .kvHeads = 1, .headDim = 40, .rotary = 20, .window = 300}};
+    for (const Layer& layer : layers) {
+        CAPTURE(layer.window);
+        Random random(7);
+        const Parameters parameters(layer, random);
+        constexpr int rows = 700;
+        const std::vector<Sequence> sequences{{layer, rows, random}, {layer, rows, random}};
+        const size_t width = size_t(layer.queryWidth());
+        for (const std::string& path : cpuInstructionPaths()) {
+            INFO(path);
+            const auto one = createCpuDevice(1, path), three = createCpuDevice(3, path);
+            one->reserveWorkspace(limitsFor(layer));
+            three->reserveWorkspace(limitsFor(layer));
+            DeviceLayer whole(*one, layer, parameters, 2, rows), cut(*three, layer, parameters, 2, rows);
+            whole.step(sequences, {{0, 0, 500}});
+            const std::vector<float> expected = whole.step(sequences, {{0, 500, 200}});
+            cut.step(sequences, {{0, 0, 500}});
+            // Few tasks: one row, some rows, a row beside another sequence's.
+            const std::vector<std::vector<DeviceLayer::Piece>> steps{
+                {{0, 500, 1}}, {{0, 501, 3}}, {{0, 504, 1}, {1, 0, 1}}, {{0, 505, 194}}, {{0, 699, 1}}};
+            for (const std::vector<DeviceLayer::Piece>& step : steps) {
+                const std::vector<float> out = cut.step(sequences, step);
+                const size_t count = size_t(step[0].rows) * width;
+                CHECK(std::equal(out.begin(), out.begin() + long(count),
+                                 expected.begin() + long(size_t(step[0].first - 500) * width)));
+            }
         }
     }
 }

@@ -31,6 +31,19 @@ void putScales(Type type, uint8_t* block, Random& random)
     case Type::Q6_K:
         putHalf(block + 208, random.uniform(0.00001f, 0.0001f));
         break;
+    case Type::Q2_K:
+        putHalf(block + 80, random.uniform(0.001f, 0.01f));
+        putHalf(block + 82, random.uniform(0.001f, 0.01f));
+        break;
+    case Type::Q3_K:
+        putHalf(block + 108, random.uniform(0.0001f, 0.001f));
+        break;
+    case Type::IQ4_XS:
+        putHalf(block, random.uniform(0.00001f, 0.0001f));
+        break;
+    case Type::MXFP4:
+        block[0] = uint8_t(random.integer(115, 122));
+        break;
     default:
         putHalf(block, random.uniform(-0.02f, 0.02f));
         break;

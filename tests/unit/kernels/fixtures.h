@@ -8,10 +8,12 @@
 
 namespace cortex::kernels::test {
 
-inline constexpr Type quantizedTypes[] = {Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1,
-                                          Type::Q8_0, Type::Q4_K, Type::Q5_K, Type::Q6_K};
-inline constexpr Type productTypes[] = {Type::F32,  Type::F16,  Type::BF16, Type::Q4_0, Type::Q4_1, Type::Q5_0,
-                                        Type::Q5_1, Type::Q8_0, Type::Q4_K, Type::Q5_K, Type::Q6_K};
+inline constexpr Type quantizedTypes[] = {Type::Q4_0,   Type::Q4_1,   Type::Q5_0, Type::Q5_1, Type::Q8_0,
+                                          Type::Q4_K,   Type::Q5_K,   Type::Q6_K, Type::Q2_K, Type::Q3_K,
+                                          Type::IQ4_NL, Type::IQ4_XS, Type::MXFP4};
+inline constexpr Type productTypes[] = {Type::F32,  Type::F16,    Type::BF16,   Type::Q4_0, Type::Q4_1, Type::Q5_0,
+                                        Type::Q5_1, Type::Q8_0,   Type::Q4_K,   Type::Q5_K, Type::Q6_K, Type::Q2_K,
+                                        Type::Q3_K, Type::IQ4_NL, Type::IQ4_XS, Type::MXFP4};
 
 /// Random numbers, the same in every run.
 class Random {

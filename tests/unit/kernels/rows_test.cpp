@@ -114,3 +114,28 @@ TEST_CASE("devices say what they are")
     CHECK(createCpuDevice()->info().threads >= 1);
     CHECK(measureReadBandwidth(2, size_t(8) << 20) > 1e8);
 }
+
+TEST_CASE("gateSigmoid gates elements or whole rows")
+{
+    Random random(8);
+    for (int64_t columns : {1, 6, 64, 1001}) {
+        for (int64_t gates : {columns, int64_t(1)}) {
+            const int64_t rows = 9;
+            const std::vector<float> x = random.floats(size_t(rows * columns), -4, 4);
+            std::vector<float> gate = random.floats(size_t(rows * gates), -12, 12);
+            gate[0] = 200;
+            gate[gate.size() - 1] = -200;
+            std::vector<double> expected;
+            for (int64_t i = 0; i < rows * columns; ++i) {
+                const int64_t g = gates == 1 ? i / columns : i;
+                expected.push_back(double(x[size_t(i)]) / (1 + std::exp(-double(gate[size_t(g)]))));
+            }
+            for (const auto& device : allDevices(limits)) {
+                INFO(describe(*device));
+                const DeviceTensor values(*device, {rows, columns}, x), g(*device, {rows, gates}, gate);
+                device->gateSigmoid(values.tensor(), g.tensor());
+                CHECK(relativeError(values.values(), expected) < 1e-6);
+            }
+        }
+    }
+}

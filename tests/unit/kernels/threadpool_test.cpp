@@ -3,8 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 using namespace cortex::kernels;
 
@@ -23,6 +25,22 @@ TEST_CASE("every chunk runs once and its writes are seen")
                 REQUIRE(counts[size_t(chunk)] == (chunk < round % 98 ? 1 : 0));
                 counts[size_t(chunk)] = 0;
             }
+        }
+    }
+}
+
+TEST_CASE("pieces cover every index once, in order within a worker's range")
+{
+    for (int workers : {1, 2, 5}) {
+        ThreadPool pool(workers);
+        for (const auto& [count, grain] : {std::pair{0, 3}, {1, 1}, {7, 10}, {100, 1}, {1001, 7}}) {
+            CAPTURE(count);
+            std::vector<int> counts(static_cast<size_t>(count));
+            pool.forPieces(count, grain, [&](int64_t first, int64_t end, int) {
+                for (int64_t i = first; i < end; ++i)
+                    ++counts[size_t(i)];
+            });
+            CHECK(std::count(counts.begin(), counts.end(), 1) == count);
         }
     }
 }

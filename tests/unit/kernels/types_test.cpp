@@ -19,7 +19,7 @@ TEST_CASE("dequantize matches the gguf package bit for bit")
     const std::vector<char> data{std::istreambuf_iterator<char>(file), {}};
     size_t at = 0;
     for (Type type : {Type::F16, Type::BF16, Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0, Type::Q4_K,
-                      Type::Q5_K, Type::Q6_K}) {
+                      Type::Q5_K, Type::Q6_K, Type::Q2_K, Type::Q3_K, Type::IQ4_NL, Type::IQ4_XS, Type::MXFP4}) {
         INFO(traits(type).name);
         std::vector<float> expected(512), actual(512);
         const size_t bytes = rowBytes(type, 512);
@@ -78,4 +78,15 @@ TEST_CASE("bfloats round to nearest even")
     CHECK(floatToBfloat(1 + 0x3p-8f) == 0x3f82);
     CHECK(std::isnan(bfloatToFloat(floatToBfloat(std::numeric_limits<float>::quiet_NaN()))));
     CHECK(bfloatToFloat(0xc040) == -3.0f);
+}
+
+TEST_CASE("FP8 codes are the values of float8_e4m3fn")
+{
+    const std::pair<uint8_t, float> values[] = {{0x00, 0.0f}, {0x01, 0x1p-9f}, {0x07, 7 * 0x1p-9f}, {0x08, 0x1p-6f},
+                                                {0x38, 1.0f}, {0x3c, 1.5f},    {0x7e, 448.0f},      {0xb8, -1.0f}};
+    for (const auto& [code, value] : values)
+        CHECK(e4m3ToFloat(code) == value);
+    CHECK(std::isnan(e4m3ToFloat(0x7f)));
+    CHECK(std::isnan(e4m3ToFloat(0xff)));
+    CHECK(std::signbit(e4m3ToFloat(0x80)));
 }

@@ -7,6 +7,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace cortex::kernels {
 
@@ -31,7 +36,47 @@ uint64_t sumWords(const std::byte* data, size_t bytes)
     return result;
 }
 
+#if defined(__x86_64__)
+/// Eight independent chains of vpdpbusd; returns their multiplications and additions.
+__attribute__((target("avx512f,avx512vnni"))) double dotChains(int64_t rounds)
+{
+    __m512i sums[8] = {};
+    const __m512i w = _mm512_set1_epi8(3), a = _mm512_set1_epi8(5);
+    for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 8
+        for (__m512i& sum : sums) {
+            sum = _mm512_dpbusd_epi32(sum, w, a);
+            __asm__ volatile("" : "+v"(sum));
+        }
+    }
+    return double(rounds) * 8 * 64 * 2;
+}
+#endif
+
 } // namespace
+
+double measureDotPeak(int threads)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni")) {
+        using Clock = std::chrono::steady_clock;
+        ThreadPool pool(std::max(1, threads));
+        std::vector<double> operations(size_t(pool.size()));
+        double best = 0;
+        for (int pass = 0; pass < 10; ++pass) {
+            const Clock::time_point start = Clock::now();
+            pool.run(pool.size(), [&](int chunk, int) { operations[size_t(chunk)] = dotChains(200000); });
+            const std::chrono::duration<double> elapsed = Clock::now() - start;
+            double sum = 0;
+            for (double part : operations)
+                sum += part;
+            best = std::max(best, sum / elapsed.count());
+        }
+        return best;
+    }
+#endif
+    return 0;
+}
 
 double measureReadBandwidth(int threads, size_t bytes)
 {

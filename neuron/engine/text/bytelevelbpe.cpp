@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#include "neuron/engine/text/bytelevelbpe.h"
+
+#include "neuron/engine/text/bytealphabet.h"
+
+namespace cortex::engine {
+
+ByteLevelBpe::ByteLevelBpe(std::shared_ptr<const TokenIds> ids, std::span<const MergeRule> rules, bool ignoreMerges)
+    : m_ids(std::move(ids))
+    , m_table(rules)
+    , m_ignoreMerges(ignoreMerges)
+{
+    for (unsigned byte = 0; byte < 256; ++byte) {
+        const char c = char(byte);
+        m_byteTokens[byte] = tokenId(*m_ids, entryOfBytes({&c, 1})).value_or(-1);
+    }
+}
+
+void ByteLevelBpe::append(std::string_view word, std::vector<int32_t>& tokens) const
+{
+    if (const auto whole = m_ignoreMerges ? tokenId(*m_ids, entryOfBytes(word)) : std::nullopt) {
+        tokens.push_back(*whole);
+        return;
+    }
+    std::vector<Symbol> symbols;
+    symbols.reserve(word.size());
+    for (const char c : word)
+        if (const int32_t token = m_byteTokens[static_cast<unsigned char>(c)]; token >= 0)
+            appendSymbol(symbols, token);
+    m_table.merge(symbols, tokens);
+}
+
+} // namespace cortex::engine

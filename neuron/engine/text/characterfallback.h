@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "neuron/engine/text/tokenids.h"
+
+#include <array>
+#include <string_view>
+
+namespace cortex::engine {
+
+/// What stands for a character that a vocabulary lacks: the tokens of its bytes ("<0x0A>"), or the unknown token.
+class CharacterFallback {
+public:
+    /// `toBytes`: characters all of whose bytes have a token are given as those.
+    CharacterFallback(const TokenIds& ids, bool toBytes, std::optional<int32_t> unknown);
+
+    /// Whether `character` is given as bytes.
+    bool hasBytes(std::string_view character) const;
+    int32_t byteToken(char byte) const { return m_byteTokens[static_cast<unsigned char>(byte)]; }
+    /// Nothing: what has no bytes either vanishes.
+    std::optional<int32_t> unknown() const { return m_unknown; }
+
+private:
+    std::array<int32_t, 256> m_byteTokens; ///< -1: none
+    std::optional<int32_t> m_unknown;
+};
+
+} // namespace cortex::engine

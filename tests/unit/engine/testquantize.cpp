@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-3.0-only
+// Models in fewer bits: GGUF files into others, dense weights rounded at load, FP8 checkpoints.
+#include "ggufbuilder.h"
+#include "kernels/quantize.h"
+#include "neuron/engine/engine.h"
+#include "neuron/engine/formats/safetensors.h"
+#include "neuron/engine/quantize/quantizegguf.h"
+#include "tinyllama.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <cstring>
+
+using namespace cortex::engine;
+using namespace cortex::engine::tests;
+namespace fs = std::filesystem;
+using cortex::kernels::Type;
+
+namespace {
+
+std::vector<float> logitsOf(const fs::path& model, const std::string& quant = {})
+{
+    LoadOptions options;
+    options.model = model;
+    options.quant = quant;
+    options.threads = 2;
+    const auto engine = Engine::load(options);
+    std::vector<float> logits;
+    engine->logits(tinyllama::tokens(),
+                   [&](std::span<const float> rows, int) { logits.insert(logits.end(), rows.begin(), rows.end()); });
+    return logits;
+}
+
+/// Root of the mean square of what differs; the logits themselves have about 3.
+double difference(const std::vector<float>& a, const std::vector<float>& b)
+{
+    REQUIRE(a.size() == b.size());
+    double squares = 0;
+    for (size_t i = 0; i < a.size(); ++i)
+        squares += (double(a[i]) - double(b[i])) * (double(a[i]) - double(b[i]));
+    return std::sqrt(squares / double(a.size()));
+}
+
+QuantizeResult quantizeFile(const fs::path& from, const fs::path& to, std::string_view mix)
+{
+    return quantizeGguf(GgufFile(from), to, *findQuantMix(mix), 2, {});
+}
+
+std::vector<float> valuesOf(const GgufFile& file, const GgufTensor& tensor)
+{
+    const cortex::kernels::WeightSource source = file.weight(tensor);
+    std::vector<float> values(size_t(source.rows * source.columns));
+    cortex::kernels::dequantize(source.type, source.data, values.data(), source.rows * source.columns);
+    return values;
+}
+
+/// The message of the Error that `run` throws, which must be of `kind`.
+template <typename Run>
+std::string messageOf(ErrorKind kind, Run run)
+{
+    try {
+        run();
+    } catch (const Error& error) {
+        CHECK(error.kind() == kind);
+        return error.what();
+    }
+    FAIL("no error");
+    return {};
+}
+
+bool contains(const std::string& text, const std::string& part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+/// Names in a folder, hidden ones included.
+size_t entriesOf(const fs::path& folder)
+{
+    return size_t(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+} // namespace
+
+TEST_CASE("a file of another type has the same metadata and tensors, each rounded to its type")
+{
+    const TemporaryDirectory directory;
+    const fs::path dense = directory.path() / "dense.gguf";
+    tinyllama::write(0, dense);
+    const GgufFile source(dense);
+    for (const char* mix : {"q8_0", "q4_k_m", "q4_0", "iq4_nl", "bf16"}) {
+        CAPTURE(mix);
+        const fs::path path = directory.path() / "out.gguf";
+        const QuantizeResult result = quantizeFile(dense, path, mix);
+        const GgufFile file(path);
+        CHECK(file.integer("general.file_type") == findQuantMix(mix)->fileType);
+        CHECK(file.integer("general.quantization_version") == 2);
+        for (const auto& [key, value] : source.metadata()) {
+            CAPTURE(key);
+            const GgufValue* copy = file.find(key);
+            REQUIRE(copy);
+            if (key != "general.file_type" && key != "general.quantization_version")
+                CHECK(*copy == value);
+        }
+        REQUIRE(file.tensors().size() == source.tensors().size());
+        size_t bytes = 0;
+        for (size_t i = 0; i < file.tensors().size(); ++i) {
+            const GgufTensor& before = source.tensors()[i];
+            const GgufTensor& after = file.tensors()[i];
+            CAPTURE(after.name);
+            CHECK(after.name == before.name);
+            CHECK(after.shape == before.shape);
+            CHECK((after.type != before.type) == (before.shape.size() > 1));
+            bytes += after.bytes;
+            std::vector<float> expected = valuesOf(source, before);
+            std::vector<std::byte> rounded(after.bytes);
+            cortex::kernels::quantize(*after.type, expected.data(), rounded.data(), int64_t(expected.size()));
+            CHECK(std::memcmp(file.weight(after).data, rounded.data(), after.bytes) == 0);
+        }
+        CHECK(bytes == result.bytesAfter);
+        CHECK(difference(logitsOf(path), tinyllama::expectedLogits(0)) < (contains(mix, "8") ? 0.2 : 1.5));
+        fs::remove(path);
+    }
+    // And back: floats that are what the quantized file means.
+    quantizeFile(dense, directory.path() / "q8.gguf", "q8_0");
+    quantizeFile(directory.path() / "q8.gguf", directory.path() / "again.gguf", "f32");
+    const GgufFile q8(directory.path() / "q8.gguf"), again(directory.path() / "again.gguf");
+    for (size_t i = 0; i < q8.tensors().size(); ++i)
+        CHECK(valuesOf(q8, q8.tensors()[i]) == valuesOf(again, again.tensors()[i]));
+}
+
+TEST_CASE("the mixes give the bits to the tensors that llama.cpp gives them to")
+{
+    constexpr int layers = 32;
+    GgufBuilder builder;
+    builder.string("general.architecture", "llama");
+    builder.value("llama.block_count", GgufBuilder::uint32Type, uint32_t(layers));
+    builder.value("llama.attention.head_count", GgufBuilder::uint32Type, uint32_t(8));
+    builder.value("llama.attention.head_count_kv", GgufBuilder::uint32Type, uint32_t(2));
+    const auto add = [&](const std::string& name, const std::vector<uint64_t>& columnsFirst) {
+        builder.tensor(name, 1, columnsFirst, 0);
+    };
+    add("token_embd.weight", {256, 8});
+    add("output.weight", {256, 8});
+    add("output_norm.weight", {256});
+    for (int layer = 0; layer < layers; ++layer) {
+        const std::string block = "blk." + std::to_string(layer) + ".";
+        for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_down"})
+            add(block + name + ".weight", {256, 8});
+        add(block + "ffn_up.weight", {96, 8}); // no whole blocks of 256
+        add(block + "attn_norm.weight", {256});
+        add(block + "ffn_gate_inp.weight", {256, 8});
+        add(block + "ssm_conv1d.weight", {4, 8});
+    }
+    const std::string bytes = builder.build(std::string(256 * 8 * 2, '\0'));
+    const GgufFile file(MappedFile::fromBytes("mix.gguf", std::as_bytes(std::span(bytes.data(), bytes.size()))));
+
+    /// How many layers have that type for the matrix `name`.
+    const auto count = [&](const char* mix, const std::string& name, Type type) {
+        const auto types = chooseTypes(file, *findQuantMix(mix));
+        int found = 0;
+        for (size_t i = 0; i < types.size(); ++i)
+            found += ("." + file.tensors()[i].name).ends_with("." + name + ".weight") && types[i] == type ? 1 : 0;
+        return found;
+    };
+    CHECK(count("q4_k_m", "attn_v", Type::Q6_K) == 16);
+    CHECK(count("q4_k_m", "attn_v", Type::Q4_K) == 16);
+    CHECK(count("q4_k_m", "ffn_down", Type::Q6_K) == 16);
+    CHECK(count("q4_k_m", "attn_q", Type::Q4_K) == layers);
+    CHECK(count("q4_k_m", "ffn_up", Type::Q5_0) == layers);
+    CHECK(count("q4_k_m", "output", Type::Q6_K) == 1);
+    CHECK(count("q4_k_m", "token_embd", Type::Q4_K) == 1);
+    CHECK(count("q5_k_m", "attn_v", Type::Q6_K) == 16);
+    CHECK(count("q5_k_m", "ffn_up", Type::Q5_1) == layers);
+    CHECK(count("q4_k_s", "attn_v", Type::Q5_K) == 4);
+    CHECK(count("q4_k_s", "ffn_down", Type::Q5_K) == 4);
+    CHECK(count("q4_k", "attn_v", Type::Q4_K) == layers);
+    CHECK(count("q6_k", "ffn_up", Type::Q8_0) == layers);
+    CHECK(count("iq4_nl", "attn_v", Type::Q5_K) == layers); // four heads share a value
+    CHECK(count("iq4_xs", "ffn_down", Type::Q5_K) == 4);
+    CHECK(count("q2_k", "attn_output", Type::Q3_K) == layers);
+    CHECK(count("q2_k", "attn_v", Type::Q4_K) == layers);
+    CHECK(count("q3_k_m", "attn_v", Type::Q5_K) == 2);
+    CHECK(count("q8_0", "output", Type::Q8_0) == 1);
+    CHECK(count("f16", "attn_q", Type::F16) == layers);
+    for (const char* mix : {"q8_0", "q4_k_m", "bf16"}) {
+        const auto types = chooseTypes(file, *findQuantMix(mix));
+        for (size_t i = 0; i < types.size(); ++i)
+            for (const char* kept : {"norm.weight", "ffn_gate_inp.weight", "ssm_conv1d.weight"})
+                if (file.tensors()[i].name.ends_with(kept))
+                    CHECK_FALSE(types[i].has_value());
+    }
+    CHECK(findQuantMix("Q4_K_M")->name == "q4_k_m");
+    CHECK_FALSE(findQuantMix("q9"));
+    CHECK_FALSE(findQuantMix(""));
+}
+
+TEST_CASE("what cannot be written is refused, and nothing is left behind")
+{
+    const TemporaryDirectory directory;
+    const fs::path dense = directory.path() / "dense.gguf", link = directory.path() / "link.gguf";
+    tinyllama::write(0, dense);
+    fs::create_symlink(dense, link);
+    const std::string before = readFile(dense);
+    for (const fs::path& same : {dense, link})
+        CHECK(contains(messageOf(ErrorKind::BadRequest, [&] { quantizeFile(dense, same, "q8_0"); }), "another name"));
+    CHECK(readFile(dense) == before);
+    CHECK(contains(messageOf(ErrorKind::BadRequest, [&] { quantizeFile(dense, "/nowhere/out.gguf", "q8_0"); }),
+                   "/nowhere"));
+
+    const fs::path out = directory.path() / "out.gguf";
+    writeFile(out, "what stood here");
+    const auto stop = [](double, const std::string&) { return false; };
+    messageOf(ErrorKind::Cancelled, [&] { quantizeGguf(GgufFile(dense), out, *findQuantMix("q8_0"), 1, stop); });
+    CHECK(readFile(out) == "what stood here");
+    CHECK(entriesOf(directory.path()) == 3);
+
+    const auto refused = [&](uint32_t type, const std::string& data) {
+        GgufBuilder builder;
+        builder.string("general.architecture", "llama");
+        builder.tensor("blk.0.attn_q.weight", type, {256, 2}, 0);
+        writeFile(directory.path() / "bad.gguf", builder.build(data));
+        return messageOf(ErrorKind::Unsupported, [&] { quantizeFile(directory.path() / "bad.gguf", out, "q4_0"); });
+    };
+    CHECK(contains(refused(0, std::string(1024, '\0') + std::string(1020, '\0') + std::string("\0\0\x80\x7f", 4)),
+                   "NaN"));
+    CHECK(contains(refused(34, std::string(4096, 'x')), "TQ1_0"));
+    CHECK(contains(refused(41, std::string(4096, 'x')), "Q1_0"));
+    CHECK(readFile(out) == "what stood here");
+    CHECK(entriesOf(directory.path()) == 4);
+}
+
+TEST_CASE("weights rounded at load are those of a file in that type, and the plan knows")
+{
+    const TemporaryDirectory directory;
+    const fs::path dense = directory.path() / "dense.gguf";
+    tinyllama::write(0, dense);
+    for (const char* quant : {"q8_0", "q4_k", "q6_k", "q4_0", "iq4_nl", "mxfp4"}) {
+        CAPTURE(quant);
+        const fs::path path = directory.path() / (std::string(quant) + ".gguf");
+        quantizeFile(dense, path, quant);
+        CHECK(logitsOf(dense, quant) == logitsOf(path));
+        LoadOptions options;
+        options.model = dense;
+        options.quant = quant;
+        LoadOptions ofFile;
+        ofFile.model = path;
+        const MemoryPlan plan = Engine::plan(options);
+        CHECK(plan.weightBytes == Engine::plan(ofFile).weightBytes);
+        CHECK(plan.weightBytes == Engine::load(options)->memory().weightBytes);
+        CHECK(Engine::inspect(dense, quant).quantization == Engine::inspect(path).quantization);
+        CHECK(Engine::inspect(dense, quant).weightBytesPerToken == Engine::inspect(path).weightBytesPerToken);
+    }
+    const auto load = [&](const fs::path& path, const char* quant) {
+        return messageOf(ErrorKind::BadRequest, [&] { logitsOf(path, quant); });
+    };
+    CHECK(contains(load(dense, "q9_k"), "q4_k_m"));
+    CHECK(contains(load(dense, "f32"), "f32"));
+    CHECK(contains(load(directory.path() / "q8_0.gguf", "q4_k"), "Q8_0 already"));
+
+    const fs::path checkpoint = directory.path() / "checkpoint";
+    tinyllama::write(2, checkpoint);
+    CHECK(difference(logitsOf(checkpoint, "q8_0"), tinyllama::expectedLogits(2)) < 0.2);
+    CHECK(difference(logitsOf(checkpoint, "Q4_K_M"), tinyllama::expectedLogits(2)) < 1.5);
+}
+
+namespace {
+
+/// A checkpoint of the same tensors as another one, its projections rewritten.
+class Rewriter {
+public:
+    explicit Rewriter(const fs::path& from)
+        : m_from(from)
+        , m_files(from)
+    {
+    }
+
+    void add(const std::string& name, const char* dtype, const std::vector<int64_t>& shape, const std::string& bytes)
+    {
+        m_header[name] = {
+            {"dtype", dtype}, {"shape", shape}, {"data_offsets", {m_data.size(), m_data.size() + bytes.size()}}};
+        m_data += bytes;
+    }
+    void copy(const SafeTensor& tensor)
+    {
+        add(tensor.name, tensor.dtype.c_str(), tensor.shape,
+            {static_cast<const char*>(m_files.weight(tensor).data), tensor.bytes});
+    }
+    const SafetensorsFiles& files() const { return m_files; }
+
+    void write(const fs::path& to, const nlohmann::json& quantizationConfig)
+    {
+        nlohmann::json config = nlohmann::json::parse(readFile(m_from / "config.json"));
+        config["quantization_config"] = quantizationConfig;
+        writeFile(to / "config.json", config.dump());
+        std::string text = m_header.dump();
+        text.resize((text.size() + 7) / 8 * 8, ' ');
+        const uint64_t length = text.size();
+        writeFile(to / "model.safetensors",
+                  std::string(reinterpret_cast<const char*>(&length), sizeof length) + text + m_data);
+    }
+
+private:
+    fs::path m_from;
+    SafetensorsFiles m_files;
+    nlohmann::json m_header = nlohmann::json::object();
+    std::string m_data;
+};
+
+template <typename T>
+std::string bytesOf(const std::vector<T>& values)
+{
+    return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+/// Writes the tiny Llama with random FP8 codes and scales for its projections, in blocks of `rows` × `columns` (0: one
+/// scale for all), and a second checkpoint of what that means in BF16.
+void writeFp8(const fs::path& from, const fs::path& fp8, const fs::path& expanded, int64_t rows, int64_t columns)
+{
+    Rewriter coded(from), plain(from);
+    uint32_t state = 1;
+    const auto next = [&state] { return state = state * 1664525u + 1013904223u, state >> 16; };
+    for (const SafeTensor& tensor : coded.files().tensors()) {
+        if (!tensor.name.ends_with("proj.weight")) {
+            coded.copy(tensor);
+            plain.copy(tensor);
+            continue;
+        }
+        const int64_t height = rows > 0 ? rows : tensor.shape[0], width = columns > 0 ? columns : tensor.shape[1];
+        const int64_t across = (tensor.shape[1] + width - 1) / width, down = (tensor.shape[0] + height - 1) / height;
+        std::vector<float> scales(size_t(across * down));
+        for (float& scale : scales)
+            scale = float(100 + next() % 100) / 100000;
+        std::vector<uint8_t> codes(size_t(tensor.shape[0] * tensor.shape[1]));
+        std::vector<uint16_t> values(codes.size());
+        for (size_t i = 0; i < codes.size(); ++i) {
+            codes[i] = uint8_t(next() % 255);
+            if ((codes[i] & 0x7f) == 0x7f)
+                codes[i] = 0;
+            const int64_t row = int64_t(i) / tensor.shape[1], column = int64_t(i) % tensor.shape[1];
+            const float scale = scales[size_t(row / height * across + column / width)];
+            values[i] = cortex::kernels::floatToBfloat(cortex::kernels::e4m3ToFloat(codes[i]) * scale);
+        }
+        coded.add(tensor.name, "F8_E4M3", tensor.shape, bytesOf(codes));
+        if (rows > 0)
+            coded.add(tensor.name + "_scale_inv", "F32", {down, across}, bytesOf(scales));
+        else
+            coded.add(tensor.name + "_scale", "F32", {}, bytesOf(scales));
+        plain.add(tensor.name, "BF16", tensor.shape, bytesOf(values));
+    }
+    coded.write(fp8, {{"quant_method", "fp8"}, {"weight_block_size", {rows, columns}}});
+    plain.write(expanded, nullptr);
+}
+
+} // namespace
+
+TEST_CASE("FP8 checkpoints are what their codes and scales mean in BF16")
+{
+    const TemporaryDirectory directory;
+    const fs::path source = directory.path() / "source";
+    tinyllama::write(2, source);
+    const std::pair<int64_t, int64_t> blocks[] = {{16, 32}, {128, 128}, {24, 40}, {0, 0}};
+    for (const auto& [rows, columns] : blocks) {
+        CAPTURE(rows);
+        const fs::path fp8 = directory.path() / "fp8", expanded = directory.path() / "expanded";
+        writeFp8(source, fp8, expanded, rows, columns);
+        if (rows == 0) { // not a block size: leave it out of the configuration
+            nlohmann::json config = nlohmann::json::parse(readFile(fp8 / "config.json"));
+            config.erase("quantization_config");
+            writeFile(fp8 / "config.json", config.dump());
+        }
+        CHECK(logitsOf(fp8) == logitsOf(expanded));
+        LoadOptions options;
+        options.model = fp8;
+        const MemoryPlan plan = Engine::plan(options);
+        options.model = expanded;
+        CHECK(plan.weightBytes == Engine::plan(options).weightBytes);
+        CHECK(difference(logitsOf(fp8, "q8_0"), logitsOf(expanded, "q8_0")) < 0.1);
+        fs::remove_all(fp8);
+        fs::remove_all(expanded);
+    }
+    writeFp8(source, directory.path() / "fp8", directory.path() / "expanded", 16, 32);
+    nlohmann::json config = nlohmann::json::parse(readFile(directory.path() / "fp8" / "config.json"));
+    config["quantization_config"]["weight_block_size"] = {32, 32};
+    writeFile(directory.path() / "fp8" / "config.json", config.dump());
+    CHECK(contains(messageOf(ErrorKind::BadFile, [&] { logitsOf(directory.path() / "fp8"); }), "_scale_inv"));
+    config["quantization_config"]["weight_block_size"] = {0, "x"};
+    writeFile(directory.path() / "fp8" / "config.json", config.dump());
+    CHECK(contains(messageOf(ErrorKind::BadFile, [&] { logitsOf(directory.path() / "fp8"); }), "weight_block_size"));
+}
