@@ -184,6 +184,60 @@ void printDelta(int threads, const std::string& path, double rate, const char* m
     }
 }
 
+/// A mixture layer of Q4_K experts with random codes; every row goes to eight experts of its own.
+void printMixture(int threads, const std::string& path)
+{
+    constexpr int64_t hidden = 2048, inner = 512, maxRows = 512;
+    constexpr int experts = 64, perRow = 8;
+    const auto device = createCpuDevice(threads, path);
+    device->reserveWorkspace({.rows = maxRows,
+                              .columns = hidden,
+                              .heads = 1,
+                              .headDim = 64,
+                              .contextTokens = 0,
+                              .experts = experts,
+                              .expertsPerRow = perRow});
+    std::mt19937 random(1);
+    std::vector<uint8_t> bytes(size_t(inner) * rowBytes(Type::Q4_K, hidden));
+    for (uint8_t& byte : bytes)
+        byte = uint8_t(random());
+    for (size_t at = 0; at < bytes.size(); at += size_t(traits(Type::Q4_K).blockBytes)) {
+        bytes[at + 1] = 0x0c;
+        bytes[at + 3] = 0x8c;
+    }
+    std::vector<WeightPtr> gate, up, down;
+    for (int e = 0; e < experts; ++e) {
+        gate.push_back(device->loadWeight({Type::Q4_K, inner, hidden, bytes.data(), nullptr}, WeightUse::Product));
+        up.push_back(device->loadWeight({Type::Q4_K, inner, hidden, bytes.data(), nullptr}, WeightUse::Product));
+        down.push_back(device->loadWeight({Type::Q4_K, hidden, inner, bytes.data(), nullptr}, WeightUse::Product));
+    }
+    const Matrix x(*device, maxRows, hidden), intermediate(*device, maxRows * perRow, inner);
+    const Matrix out(*device, maxRows, hidden), shares(*device, maxRows, perRow, 0, 0.2f);
+    const auto chosen = device->allocate(size_t(maxRows * perRow) * 4);
+    std::printf("\n%d experts of %d × %d, Q4_K, %d a row, %s, %d threads\n", experts, int(hidden), int(inner), perRow,
+                path.c_str(), threads);
+    for (int64_t rows : {int64_t(1), int64_t(16), maxRows}) {
+        const auto first = [rows](const Matrix& m) {
+            return Tensor::view(*m.buffer, Type::F32, {rows, m.tensor.columns()});
+        };
+        const ExpertChoice choice{Tensor::view(*chosen, Type::I32, {rows, perRow}), first(shares)};
+        int round = 0;
+        const double seconds = fastest([&] {
+            std::vector<int32_t> numbers;
+            for (int64_t i = 0; i < rows * perRow; ++i)
+                numbers.push_back(int32_t((i * 7 + round * 8) % experts));
+            ++round;
+            device->upload(choice.experts, numbers.data());
+            device->expertFeedForward({first(x)}, {gate, up, down}, choice, Activation::Silu, intermediate.tensor,
+                                      first(out));
+        });
+        const int64_t touched = std::min<int64_t>(experts, rows * perRow);
+        std::printf("  %3d rows  %8.1f µs  %5.1f GB/s of weight  %6.0f GOP/s\n", int(rows), seconds * 1e6,
+                    double(touched) * 3 * double(gate[0]->residentBytes()) / seconds / 1e9,
+                    double(rows * perRow) * 6 * double(hidden * inner) / seconds / 1e9);
+    }
+}
+
 #if defined(__x86_64__)
 /// One value head of a prompt by either form of the delta rule, convolutions and norms left aside.
 void printChunked(double rate)
@@ -222,6 +276,7 @@ int main(int argc, char** argv)
             continue;
         printDelta(threads, path, rate, "Qwen3.5-0.8B", 16, 16);
         printDelta(threads, path, rate, "Qwen3.5-27B", 16, 48);
+        printMixture(threads, path);
     }
 #if defined(__x86_64__)
     if (findCpuPath("avx512"))
