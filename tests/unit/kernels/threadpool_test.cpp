@@ -35,7 +35,7 @@ TEST_CASE("pieces cover every index once, in order within a worker's range")
         ThreadPool pool(workers);
         for (const auto& [count, grain] : {std::pair{0, 3}, {1, 1}, {7, 10}, {100, 1}, {1001, 7}}) {
             CAPTURE(count);
-            std::vector<int> counts(size_t(count));
+            std::vector<int> counts(static_cast<size_t>(count));
             pool.forPieces(count, grain, [&](int64_t first, int64_t end, int) {
                 for (int64_t i = first; i < end; ++i)
                     ++counts[size_t(i)];
