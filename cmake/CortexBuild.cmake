@@ -15,9 +15,9 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG" CACHE STRING "" FORCE)
 
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
-# The built-in models stand beside bin as they do once installed, so that programs look in one place.
-file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/share/cortex)
-file(CREATE_LINK ${CMAKE_SOURCE_DIR}/resources/builtin ${CMAKE_BINARY_DIR}/share/cortex/models SYMBOLIC)
+# The built-in model stands beside bin as it does once installed, so that programs look in one place.
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/share/cortex/models)
+file(CREATE_LINK ${CMAKE_SOURCE_DIR}/resources/builtin ${CMAKE_BINARY_DIR}/share/cortex/models/cortex-tiny SYMBOLIC)
 
 find_program(CORTEX_CCACHE ccache)
 if(CORTEX_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)

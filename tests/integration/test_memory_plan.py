@@ -15,8 +15,8 @@ import pytest
 import processes
 
 GOLDEN = processes.SOURCE / "tests/golden"
-VOCABULARY = 300_000
-LAYER_BYTES = 8_000_000  # of all layers' weights together, about
+VOCABULARY = 600_000
+LAYER_BYTES = 3_000_000  # of all layers' weights together, about
 CONTEXT = 1000
 TOLERANCE = 0.02
 ELEMENT_BYTES = {"F32": 4, "BF16": 2, "F16": 2}

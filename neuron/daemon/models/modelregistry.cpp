@@ -53,7 +53,7 @@ QString ModelRegistry::resolve(const QString& name) const
         const bool sameQuant = quant.isEmpty() || file.quant.compare(quant, Qt::CaseInsensitive) == 0;
         if (file.name != base || !(sameQuant || file.isSafetensors()))
             continue;
-        const int entryPreference = sameQuant ? preference(*entry) : 0;
+        const int entryPreference = sameQuant ? 1 + preference(*entry) : 0; // a file of that type comes first
         if (entryPreference > bestPreference) {
             best = entry.key();
             bestPreference = entryPreference;
