@@ -15,7 +15,7 @@ import pytest
 import processes
 
 GOLDEN = processes.SOURCE / "tests/golden"
-VOCABULARY = 600_000
+VOCABULARY = 1_500_000
 LAYER_BYTES = 3_000_000  # of all layers' weights together, about
 CONTEXT = 1000
 TOLERANCE = 0.02
