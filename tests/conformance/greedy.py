@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-only
 """Does neuron-engine continue prompts as llama.cpp does, greedily, on the same GGUF file?
 
-For each of twenty prompts (ten plain, ten in the model's chat template) both get the same token ids. Their outputs have
-to agree for at least 48 tokens (or to the end), or to part at a near tie: the two candidates within 0.15 in either
+For each of twenty prompts (ten plain, ten in the model's chat template; a file without one gets ten more plain ones) both
+get the same token ids. Their outputs have to agree for at least 48 tokens (or to the end), or to part at a near tie: the two candidates within 0.15 in either
 program's logits of that position. Both gaps are printed. Prints a row per prompt; exit code 1 where any prompt fails.
 
 The peer is a llama-server binary (--llama-server), or else the llama.cpp within the PyPI package xllamacpp.
@@ -49,6 +49,19 @@ CHAT = [
     "Why is the sky blue?",
     "Translate 'good morning' into Spanish.",
 ]
+# Of a model without a chat template, in place of CHAT.
+MORE_PLAIN = [
+    "La Révolution française a commencé en",
+    "Die wichtigsten Zutaten für ein gutes Brot sind",
+    "El sol es una estrella que",
+    "日本の首都は",
+    "Столица России —",
+    "#include <stdio.h>\n\nint main(void)\n{\n    ",
+    "SELECT name, age FROM users WHERE",
+    "Shopping list:\n* apples\n* bread\n*",
+    "<html>\n<head>\n<title>",
+    "Q: What is the largest planet of the solar system?\nA:",
+]
 
 
 class Engine:
@@ -61,6 +74,13 @@ class Engine:
         if done.returncode != 0:
             sys.exit(f"greedy.py: {' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
+
+    def has_template(self):
+        done = subprocess.run([self.options.engine, "render", "--model", self.options.model, "--jsonl"], input="",
+                              capture_output=True, text=True)
+        if done.returncode != 0 and "has no chat template" not in done.stderr:
+            sys.exit(f"greedy.py: neuron-engine render ended with {done.returncode}: {done.stderr.strip()}")
+        return done.returncode == 0
 
     def render(self, message):
         context = {"messages": [{"role": "user", "content": message}], "add_generation_prompt": True}
@@ -185,17 +205,18 @@ def main():
     options.model = os.path.abspath(options.model)
 
     engine = Engine(options)
-    texts = PLAIN + [engine.render(message) for message in CHAT]
-    prompts = engine.tokenize(texts)
+    rest, kind = (CHAT, "chat") if engine.has_template() else (MORE_PLAIN, "plain")
+    rows = [("plain", text, text) for text in PLAIN]
+    rows += [(kind, text, engine.render(text) if kind == "chat" else text) for text in rest]
+    prompts = engine.tokenize([text for _, _, text in rows])
     peer = LlamaServer(options.llama_server, options) if options.llama_server else Xllamacpp(options)
     failures = 0
     try:
-        for number, (text, prompt) in enumerate(zip(PLAIN + CHAT, prompts)):
+        for (kind, text, _), prompt in zip(rows, prompts, strict=True):
             ours = engine.generate(prompt)
             theirs, probabilities = peer.generate(prompt, options.n)
             passed, same, remark = compare(engine, prompt, ours, theirs, probabilities, options.wanted)
             failures += not passed
-            kind = "plain" if number < len(PLAIN) else "chat"
             title = re.sub(r"\s+", " ", text)[:40]
             print(f"{'ok  ' if passed else 'FAIL'} {kind:5} {same:3} tokens equal  {title:40}  {remark}", flush=True)
     finally:
