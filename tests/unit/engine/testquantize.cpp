@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-only
-// Models in fewer bits: GGUF files into others, dense weights rounded at load, FP8 checkpoints.
+// Models in fewer bits: GGUF files into others, checkpoints into GGUF files, dense weights rounded at load, FP8
+// checkpoints.
 #include "ggufbuilder.h"
 #include "kernels/quantize.h"
 #include "neuron/engine/engine.h"
 #include "neuron/engine/formats/safetensors.h"
+#include "neuron/engine/quantize/exportgguf.h"
 #include "neuron/engine/quantize/quantizegguf.h"
 #include "tinyllama.h"
 
@@ -26,6 +28,7 @@ std::vector<float> logitsOf(const fs::path& model, const std::string& quant = {}
     options.model = model;
     options.quant = quant;
     options.threads = 2;
+    options.text = false; // golden checkpoints have no tokenizer
     const auto engine = Engine::load(options);
     std::vector<float> logits;
     engine->logits(tinyllama::tokens(),
@@ -417,4 +420,86 @@ TEST_CASE("FP8 checkpoints of hybrid models and of experts, stacked or one by on
             CHECK(logits == logitsOf(expanded));
         }
     }
+}
+
+TEST_CASE("a checkpoint written as GGUF has the tensors and figures that llama.cpp's converter writes")
+{
+    const TemporaryDirectory directory;
+    const fs::path golden = CORTEX_GOLDEN;
+    for (const char* name : {"llama-llama3", "llama-yarn", "mistral-v0.3", "qwen2", "qwen3", "qwen3_5"}) {
+        CAPTURE(name);
+        const fs::path path = directory.path() / "out.gguf";
+        exportGguf(Checkpoint(golden / name), path, {});
+        const GgufFile ours(path), theirs(golden / (std::string(name) + ".gguf"));
+        // Theirs has the prediction head as a last block.
+        const int64_t layers = ours.integer(ours.requireString("general.architecture") + ".block_count").value_or(0);
+        const std::string head = "blk." + std::to_string(layers) + ".";
+        size_t shared = 0;
+        for (const GgufTensor& tensor : theirs.tensors()) {
+            if (tensor.name.starts_with(head))
+                continue;
+            CAPTURE(tensor.name);
+            const GgufTensor* mine = ours.findTensor(tensor.name);
+            REQUIRE(mine);
+            CHECK(mine->type == tensor.type);
+            CHECK(mine->shape == tensor.shape);
+            CHECK(valuesOf(ours, *mine) == valuesOf(theirs, tensor));
+            ++shared;
+        }
+        CHECK(ours.tensors().size() == shared);
+        for (const auto& [key, value] : theirs.metadata()) {
+            CAPTURE(key);
+            if (key == "general.size_label" || key.ends_with("nextn_predict_layers") || key.ends_with("block_count"))
+                continue;
+            REQUIRE(ours.find(key));
+            CHECK(*ours.find(key) == value);
+        }
+    }
+}
+
+TEST_CASE("a checkpoint written as GGUF says what it said before: same tokens, same logits, same end")
+{
+    const TemporaryDirectory directory;
+    const fs::path builtin = fs::path(CORTEX_GOLDEN) / "../../resources/builtin",
+                   path = directory.path() / "builtin.gguf";
+    exportGguf(Checkpoint(builtin), path, {});
+    const Checkpoint before(builtin), after(path);
+    const auto read = before.tokenizer(), written = after.tokenizer();
+    const std::string text = "<|im_start|>user\nWhat is Cortex?  12 \u00e9\u4e16 don't\n\n<|im_end|>";
+    CHECK(written->encode(text, {}) == read->encode(text, {}));
+    CHECK(written->vocabularySize() == read->vocabularySize());
+    CHECK(written->eos() == read->eos());
+    CHECK(written->wantsBos() == read->wantsBos());
+    CHECK(after.chatTemplateSource() == before.chatTemplateSource());
+    CHECK(difference(logitsOf(path), logitsOf(builtin)) < 1e-4);
+    CHECK(entriesOf(directory.path()) == 1);
+
+    writeFp8(fs::path(CORTEX_GOLDEN) / "qwen3_5", directory.path() / "fp8", directory.path() / "expanded", 24, 40);
+    exportGguf(Checkpoint(directory.path() / "fp8"), path, {});
+    CHECK(difference(logitsOf(path), logitsOf(directory.path() / "fp8")) < 1e-4);
+}
+
+TEST_CASE("checkpoints that GGUF cannot hold are refused, and nothing is written")
+{
+    const TemporaryDirectory directory;
+    const fs::path path = directory.path() / "out.gguf";
+    const auto refused = [&](const fs::path& checkpoint) {
+        return messageOf(ErrorKind::Unsupported, [&] { exportGguf(Checkpoint(checkpoint), path, {}); });
+    };
+    const fs::path golden = CORTEX_GOLDEN;
+    CHECK(contains(refused(golden / "qwen3_moe"), "can be: llama, mistral, qwen2, qwen3, qwen3_5"));
+    CHECK(contains(refused(golden / "gemma3"), "gemma3"));
+    CHECK(contains(refused(golden / "mistral"), "sliding window"));
+
+    // A pre-tokenizer that no GGUF reader knows.
+    const fs::path copy = directory.path() / "copy";
+    fs::copy(golden / "../../resources/builtin", copy);
+    nlohmann::json tokenizer = nlohmann::json::parse(readFile(copy / "tokenizer.json"));
+    tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "[a-z]+";
+    writeFile(copy / "tokenizer.json", tokenizer.dump());
+    CHECK(contains(refused(copy), "pre-tokenizer"));
+
+    const auto stop = [](double, const std::string&) { return false; };
+    messageOf(ErrorKind::Cancelled, [&] { exportGguf(Checkpoint(golden / "qwen3"), path, stop); });
+    CHECK(entriesOf(directory.path()) == 1);
 }
