@@ -40,9 +40,11 @@ struct Sizes {
     }
     /// The sampler's copy of a step's logits: the host's memory, which on a CPU is the device's.
     size_t hostLogits() const { return size_t(step.outputs) * size_t(shape.vocabularySize) * sizeof(float); }
+    /// Taken once for all sequences, at the first token that is not chosen greedily.
+    size_t sampling() const { return size_t(shape.vocabularySize) * SamplingScratch::BytesPerToken; }
     size_t workspace(int context) const
     {
-        return device.workspaceBytes(workspaceLimits(context)) + activationBytes + hostLogits();
+        return device.workspaceBytes(workspaceLimits(context)) + activationBytes + hostLogits() + sampling();
     }
     size_t cache(int blocks) const { return device.kvPoolBytes(cacheLayout(blocks)); }
     kernels::StateLayout stateLayout() const

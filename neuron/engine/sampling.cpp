@@ -41,14 +41,14 @@ Sampler::Sampler(SamplingOptions options, std::span<const int32_t> prompt)
         m_occurrences.push_back({token, 0});
 }
 
-int32_t Sampler::sample(std::span<float> logits)
+int32_t Sampler::sample(std::span<float> logits, SamplingScratch& scratch)
 {
     adjust(logits);
     const auto best = std::max_element(logits.begin(), logits.end());
     if (best == logits.end() || *best == Impossible)
         throw Error(ErrorKind::Internal,
                     "the model gave no token a usable probability (all logits are NaN or minus infinity)");
-    const int32_t token = m_options.temperature > 0 ? draw(logits, *best) : int32_t(best - logits.begin());
+    const int32_t token = m_options.temperature > 0 ? draw(logits, *best, scratch) : int32_t(best - logits.begin());
     if (m_penalized)
         remember(token);
     return token;
@@ -85,45 +85,46 @@ void Sampler::remember(int32_t token)
 }
 
 /// Draws from the softmax of logits / temperature, cut by top-k, top-p and min-p. `highest` is the largest logit.
-int32_t Sampler::draw(std::span<const float> logits, float highest)
+int32_t Sampler::draw(std::span<const float> logits, float highest, SamplingScratch& scratch)
 {
+    auto& [candidates, probabilities] = scratch;
     const size_t vocabulary = logits.size();
-    m_candidates.resize(vocabulary);
-    m_probabilities.resize(vocabulary);
-    std::iota(m_candidates.begin(), m_candidates.end(), 0);
+    candidates.resize(vocabulary);
+    probabilities.resize(vocabulary);
+    std::iota(candidates.begin(), candidates.end(), 0);
 
     size_t count = vocabulary;
     if (m_options.topK > 0 && size_t(m_options.topK) < vocabulary) {
         count = size_t(m_options.topK);
-        std::nth_element(m_candidates.begin(), m_candidates.begin() + ptrdiff_t(count) - 1, m_candidates.end(),
+        std::nth_element(candidates.begin(), candidates.begin() + ptrdiff_t(count) - 1, candidates.end(),
                          Better{logits});
-        m_candidates.resize(count);
+        candidates.resize(count);
     }
 
     double total = 0;
-    for (int32_t token : m_candidates) {
+    for (int32_t token : candidates) {
         const float probability = std::exp((logits[size_t(token)] - highest) / m_options.temperature);
-        m_probabilities[size_t(token)] = probability;
+        probabilities[size_t(token)] = probability;
         total += probability;
     }
     if (m_options.topP < 1)
-        m_candidates.resize(nucleus(logits, total));
+        candidates.resize(nucleus(logits, total, scratch));
     if (m_options.minP > 0) // relative to the most likely token, whose unnormalised probability is 1
-        std::erase_if(m_candidates, [this](int32_t token) { return m_probabilities[size_t(token)] < m_options.minP; });
+        std::erase_if(candidates, [&](int32_t token) { return probabilities[size_t(token)] < m_options.minP; });
 
     // In id order, whatever order the cuts left behind, so that equal candidates and seeds give equal tokens.
-    if (m_candidates.size() < vocabulary)
-        std::sort(m_candidates.begin(), m_candidates.end());
+    if (candidates.size() < vocabulary)
+        std::sort(candidates.begin(), candidates.end());
     total = 0;
-    for (int32_t token : m_candidates)
-        total += m_probabilities[size_t(token)];
+    for (int32_t token : candidates)
+        total += probabilities[size_t(token)];
     double left = uniform() * total;
     int32_t chosen = -1;
-    for (int32_t token : m_candidates) {
-        if (m_probabilities[size_t(token)] <= 0)
+    for (int32_t token : candidates) {
+        if (probabilities[size_t(token)] <= 0)
             continue;
         chosen = token;
-        left -= m_probabilities[size_t(token)];
+        left -= probabilities[size_t(token)];
         if (left < 0)
             break;
     }
@@ -132,22 +133,23 @@ int32_t Sampler::draw(std::span<const float> logits, float highest)
 
 /// Brings the most likely candidates to the front until they hold topP of `total`; returns how many. Sorts a growing
 /// front rather than everything: the nucleus is usually a few tokens of many thousands.
-size_t Sampler::nucleus(std::span<const float> logits, double total)
+size_t Sampler::nucleus(std::span<const float> logits, double total, SamplingScratch& scratch) const
 {
+    auto& [candidates, probabilities] = scratch;
     const double wanted = std::max(0.0, double(m_options.topP)) * total;
     double held = 0;
     size_t sorted = 0;
-    for (size_t front = 64; sorted < m_candidates.size(); front *= 8) {
-        const size_t end = std::min(front, m_candidates.size());
-        std::partial_sort(m_candidates.begin() + ptrdiff_t(sorted), m_candidates.begin() + ptrdiff_t(end),
-                          m_candidates.end(), Better{logits});
+    for (size_t front = 64; sorted < candidates.size(); front *= 8) {
+        const size_t end = std::min(front, candidates.size());
+        std::partial_sort(candidates.begin() + ptrdiff_t(sorted), candidates.begin() + ptrdiff_t(end), candidates.end(),
+                          Better{logits});
         for (; sorted < end; ++sorted) {
-            held += m_probabilities[size_t(m_candidates[sorted])];
+            held += probabilities[size_t(candidates[sorted])];
             if (held >= wanted)
                 return sorted + 1;
         }
     }
-    return m_candidates.size();
+    return candidates.size();
 }
 
 /// In [0, 1), the same on every platform (the standard's distributions are not).

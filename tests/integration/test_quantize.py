@@ -8,7 +8,7 @@ import sys
 import types
 
 import pytest
-from processes import BIN, run
+from processes import BIN, SOURCE, run
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "conformance"))
 
@@ -36,7 +36,7 @@ def test_quantized_files_load_in_llama_cpp_and_here(demo_model, tmp_path, kind):
                     "--temperature", 0, "--json")
     assert generated.returncode == 0, generated.stderr
     assert json.loads(generated.stdout)["tokens"] == expected
-    peer = greedy.Xllamacpp(types.SimpleNamespace(model=str(file), threads=2))
+    peer = greedy.Xllamacpp(types.SimpleNamespace(threads=2), str(file))
     theirs, _ = peer.generate(prompt, len(expected))
     assert theirs == expected
 
@@ -66,3 +66,13 @@ def test_wrong_use(demo_model, tmp_path):
     checkpoint = run("neuron-engine", "quantize", folder, tmp_path / "out.gguf", "q8_0")
     assert checkpoint.returncode == 1 and "safetensors" in checkpoint.stderr
     assert run("neuron-engine", "quantize", demo_model).returncode == 2
+
+
+def test_checkpoint_becomes_a_file_that_answers(tmp_path):
+    """A safetensors directory, with tokenizer and chat template: nothing but the file is left, and it can be asked."""
+    out = tmp_path / "builtin.gguf"
+    done = run("neuron-engine", "quantize", SOURCE / "resources/builtin", out, "q8_0")
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == [out]
+    answer = run("neuron-engine", "generate", "--model", out, "--chat", "What is Cortex?", "-n", "64", "--temperature", "0")
+    assert answer.returncode == 0 and "Cortex makes one endpoint" in answer.stdout

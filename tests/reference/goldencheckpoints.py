@@ -90,6 +90,7 @@ LLAMA_YARN = DENSE | dict(
     model_type="llama", architectures=["LlamaForCausalLM"], rms_norm_eps=1e-5, mlp_bias=False, tie_word_embeddings=True,
     rope_parameters=dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, beta_fast=32.0, beta_slow=1.0,
                          original_max_position_embeddings=64))
+# The first Mistral has a sliding window, which llama.cpp's converter leaves out of the file; later ones have none.
 MISTRAL = DENSE | dict(model_type="mistral", architectures=["MistralForCausalLM"], rms_norm_eps=1e-5, rope_theta=10000.0,
                        sliding_window=48, head_dim=32, num_attention_heads=2, num_key_value_heads=1)
 GEMMA3_TEXT = {k: v for k, v in DENSE.items() if k != "hidden_act"} | dict(
@@ -118,8 +119,9 @@ CHECKPOINTS = [
     Checkpoint("qwen3_moe", "qwen3_moe", QWEN3_MOE, experts="separate", gguf=True, seed=1),
     Checkpoint("qwen2", "qwen2", QWEN2, gguf=True),
     Checkpoint("llama-llama3", "llama", LLAMA, gguf=True),
-    Checkpoint("llama-yarn", "llama", LLAMA_YARN),
+    Checkpoint("llama-yarn", "llama", LLAMA_YARN, gguf=True),
     Checkpoint("mistral", "mistral", MISTRAL),
+    Checkpoint("mistral-v0.3", "mistral", MISTRAL | dict(sliding_window=None), gguf=True),
     Checkpoint("gemma3_text", "gemma3", GEMMA3_TEXT, gguf=True),
     Checkpoint("gemma3", "gemma3", GEMMA3, prefix=(("model.language_model.", "language_model.model."),
                                                    ("model.vision_tower.", "vision_tower."),

@@ -46,7 +46,6 @@ size_t measureResident(const LoadOptions& load, const std::string& model)
         SequenceRequest request;
         request.prompt.assign(size_t(engine->memory().contextTokens - 1), 0);
         request.maxTokens = 1;
-        request.sampling.temperature = 0;
         request.ignoreEos = true;
         running.push_back(std::async(std::launch::async, [&engine, request] { return generate(*engine, request); }));
     }

@@ -2,6 +2,7 @@
 #include "neuron/engine/cli/command.h"
 #include "neuron/engine/cli/interrupt.h"
 #include "neuron/engine/engine.h"
+#include "neuron/engine/quantize/exportgguf.h"
 #include "neuron/engine/quantize/quantizegguf.h"
 
 #include <chrono>
@@ -45,6 +46,37 @@ private:
     int m_tenths = 0;
 };
 
+/// The GGUF file to start from. A safetensors checkpoint is written as one first, beside the output and for as long as
+/// this lives.
+class Unquantized {
+public:
+    Unquantized(const std::filesystem::path& in, const std::filesystem::path& out)
+        : m_path(in)
+        , m_temporary(std::filesystem::is_directory(in))
+    {
+        if (!m_temporary)
+            return;
+        m_path = out;
+        m_path += ".unquantized-" + std::to_string(::getpid());
+        ProgressLine line;
+        exportGguf(Checkpoint(in), m_path, std::ref(line));
+    }
+    ~Unquantized()
+    {
+        std::error_code ignored; // the file is at worst left over
+        if (m_temporary)
+            std::filesystem::remove(m_path, ignored);
+    }
+    Unquantized(const Unquantized&) = delete;
+    Unquantized& operator=(const Unquantized&) = delete;
+
+    const std::filesystem::path& path() const { return m_path; }
+
+private:
+    std::filesystem::path m_path;
+    bool m_temporary;
+};
+
 int run(const QuantizeOptions& options)
 {
     const std::optional<QuantMix> mix = findQuantMix(options.type);
@@ -52,14 +84,10 @@ int run(const QuantizeOptions& options)
         throw Error(ErrorKind::BadRequest,
                     "cannot make files of the type \"" + options.type + "\"; the types are " + quantMixNames());
     const std::filesystem::path in = findModel(options.in);
-    if (std::filesystem::is_directory(in))
-        throw Error(ErrorKind::Unsupported,
-                    in.string()
-                        + ": is a safetensors checkpoint; only GGUF files can be quantized into files. Load it with "
-                          "--quant instead, or convert it to GGUF first");
     std::signal(SIGXFSZ, SIG_IGN); // a file size limit is an error of write(), as a full disk is
     const auto begin = std::chrono::steady_clock::now();
-    const GgufFile source(in);
+    const Unquantized unquantized(in, options.out);
+    const GgufFile source(unquantized.path());
     QuantizeResult result;
     {
         ProgressLine line;
@@ -81,7 +109,7 @@ void addQuantize(CLI::App& app, Commands& commands)
 {
     const auto options = std::make_shared<QuantizeOptions>();
     CLI::App* command = app.add_subcommand("quantize", "Write a model as a GGUF file of another type");
-    command->add_option("in", options->in, "GGUF file, or ORG/NAME[:QUANT]")->required();
+    command->add_option("in", options->in, "GGUF file, safetensors directory, or ORG/NAME[:QUANT]")->required();
     command->add_option("out", options->out, "GGUF file to write; one that is there is replaced at the end")
         ->required();
     command->add_option("type", options->type, "One of " + quantMixNames())->required();

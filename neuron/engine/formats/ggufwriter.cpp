@@ -16,7 +16,8 @@ namespace cortex::engine {
 namespace {
 
 constexpr uint32_t version = 3;
-constexpr uint32_t uint32Type = 4;
+// Types of metadata values.
+constexpr uint32_t uint32Type = 4, int32Type = 5, float32Type = 6, boolType = 7, stringType = 8, arrayType = 9;
 constexpr size_t preambleBytes = 4 + 4 + 8 + 8;
 
 template <typename T>
@@ -29,6 +30,30 @@ void appendString(std::string& out, std::string_view text)
 {
     append(out, uint64_t(text.size()));
     out += text;
+}
+
+template <typename T>
+std::string encodedScalar(uint32_t type, T value)
+{
+    std::string encoded;
+    append(encoded, type);
+    append(encoded, value);
+    return encoded;
+}
+
+/// The head of an array; its values follow.
+std::string encodedArray(uint32_t type, size_t count)
+{
+    std::string encoded;
+    append(encoded, arrayType);
+    append(encoded, type);
+    append(encoded, uint64_t(count));
+    return encoded;
+}
+
+std::span<const std::byte> asBytes(const std::string& encoded)
+{
+    return std::as_bytes(std::span(encoded));
 }
 
 } // namespace
@@ -56,10 +81,41 @@ void GgufWriter::addEncoded(std::string_view key, std::span<const std::byte> enc
 
 void GgufWriter::addInteger(std::string_view key, uint32_t value)
 {
+    addEncoded(key, asBytes(encodedScalar(uint32Type, value)));
+}
+
+void GgufWriter::addNumber(std::string_view key, float value)
+{
+    addEncoded(key, asBytes(encodedScalar(float32Type, value)));
+}
+
+void GgufWriter::addBoolean(std::string_view key, bool value)
+{
+    addEncoded(key, asBytes(encodedScalar(boolType, uint8_t(value))));
+}
+
+void GgufWriter::addString(std::string_view key, std::string_view value)
+{
     std::string encoded;
-    append(encoded, uint32Type);
-    append(encoded, value);
-    addEncoded(key, std::as_bytes(std::span(encoded)));
+    append(encoded, stringType);
+    appendString(encoded, value);
+    addEncoded(key, asBytes(encoded));
+}
+
+void GgufWriter::addIntegers(std::string_view key, std::span<const int32_t> values)
+{
+    std::string encoded = encodedArray(int32Type, values.size());
+    for (const int32_t value : values)
+        append(encoded, value);
+    addEncoded(key, asBytes(encoded));
+}
+
+void GgufWriter::addStrings(std::string_view key, std::span<const std::string> values)
+{
+    std::string encoded = encodedArray(stringType, values.size());
+    for (const std::string& value : values)
+        appendString(encoded, value);
+    addEncoded(key, asBytes(encoded));
 }
 
 void GgufWriter::addTensor(std::string_view name, kernels::Type type, const std::vector<int64_t>& shape)

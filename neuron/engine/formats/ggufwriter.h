@@ -27,6 +27,11 @@ public:
     /// `encoded`: a value's type and the value, as GgufFile::encoded gives them.
     void addEncoded(std::string_view key, std::span<const std::byte> encoded);
     void addInteger(std::string_view key, uint32_t value);
+    void addNumber(std::string_view key, float value);
+    void addBoolean(std::string_view key, bool value);
+    void addString(std::string_view key, std::string_view value);
+    void addIntegers(std::string_view key, std::span<const int32_t> values);
+    void addStrings(std::string_view key, std::span<const std::string> values);
 
     /// `shape` outermost first, its last extent whole blocks of `type`.
     void addTensor(std::string_view name, kernels::Type type, const std::vector<int64_t>& shape);

@@ -127,7 +127,7 @@ void Scheduler::complete(std::span<float> logits)
         share.sequence->advance(share.rows);
         if (share.sequence->pending() > 0)
             continue;
-        share.sequence->choose(logits.subspan(output++ * vocabulary, vocabulary));
+        share.sequence->choose(logits.subspan(output++ * vocabulary, vocabulary), m_scratch);
         ++m_counts.chosenTokens;
     }
     assert(output == m_outputRows.size());

@@ -96,6 +96,7 @@ private:
     std::vector<int32_t> m_blockTables;
     std::vector<int32_t> m_outputRows;
     kernels::BatchPlan m_plan;
+    SamplingScratch m_scratch; ///< of all sequences: they choose one after the other
     StepCounts m_counts;
 };
 

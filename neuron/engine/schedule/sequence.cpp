@@ -61,12 +61,12 @@ void Sequence::advance(int rows)
     m_computed += rows;
 }
 
-void Sequence::choose(std::span<float> logits)
+void Sequence::choose(std::span<float> logits, SamplingScratch& scratch)
 {
     assert(m_state == State::Running && pending() == 0);
     int32_t token = 0;
     try {
-        token = m_sampler.sample(logits);
+        token = m_sampler.sample(logits, scratch);
     } catch (const Error& error) { // this sequence's logits are useless; the others' may be sound
         finish(FinishReason::Failed, error.what());
         return;

@@ -46,7 +46,7 @@ public:
     /// `rows` pending tokens were computed.
     void advance(int rows);
     /// Chooses the next token from the logits of the last one; nothing is pending. May finish the sequence.
-    void choose(std::span<float> logits);
+    void choose(std::span<float> logits, SamplingScratch& scratch);
     /// Ends it from outside (Cancelled, Failed with `error`).
     void finish(FinishReason reason, const std::string& error = {});
 

@@ -99,6 +99,21 @@ std::optional<GgufPreTokenizer> ggufPreTokenizer(std::string_view name)
     return std::nullopt;
 }
 
+std::optional<std::string> ggufPreTokenizerName(const std::vector<std::string>& splits, bool normalizeNfc,
+                                                bool ignoreMerges)
+{
+    for (const Family& family : families())
+        if (family.normalizeNfc == normalizeNfc && family.ignoreMerges == ignoreMerges
+            && std::ranges::equal(family.splits, splits))
+            return std::string(family.names.front());
+    return std::nullopt;
+}
+
+std::string_view ggufGpt2Split()
+{
+    return gpt2Split;
+}
+
 std::string ggufPreTokenizerNames()
 {
     std::vector<std::string_view> names;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cortex::engine {
 
@@ -18,6 +19,14 @@ struct GgufPreTokenizer {
 };
 
 std::optional<GgufPreTokenizer> ggufPreTokenizer(std::string_view name);
+
+/// The usual name of a row of splits (regular expressions that isolate their matches) with these settings; nothing
+/// where there is none.
+std::optional<std::string> ggufPreTokenizerName(const std::vector<std::string>& splits, bool normalizeNfc,
+                                                bool ignoreMerges);
+
+/// The split that is ByteLevel's own.
+std::string_view ggufGpt2Split();
 
 /// All names, with commas, for messages.
 std::string ggufPreTokenizerNames();

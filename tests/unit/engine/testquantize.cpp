@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-only
-// Models in fewer bits: GGUF files into others, dense weights rounded at load, FP8 checkpoints.
+// Models in fewer bits: GGUF files into others, checkpoints into GGUF files, dense weights rounded at load, FP8
+// checkpoints.
 #include "ggufbuilder.h"
 #include "kernels/quantize.h"
 #include "neuron/engine/engine.h"
 #include "neuron/engine/formats/safetensors.h"
+#include "neuron/engine/quantize/exportgguf.h"
 #include "neuron/engine/quantize/quantizegguf.h"
 #include "tinyllama.h"
 
@@ -26,6 +28,7 @@ std::vector<float> logitsOf(const fs::path& model, const std::string& quant = {}
     options.model = model;
     options.quant = quant;
     options.threads = 2;
+    options.text = false; // golden checkpoints have no tokenizer
     const auto engine = Engine::load(options);
     std::vector<float> logits;
     engine->logits(tinyllama::tokens(),
@@ -314,36 +317,49 @@ std::string bytesOf(const std::vector<T>& values)
     return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
 }
 
-/// Writes the tiny Llama with random FP8 codes and scales for its projections, in blocks of `rows` × `columns` (0: one
-/// scale for all), and a second checkpoint of what that means in BF16.
+/// What FP8 checkpoints keep in FP8: projections, those of experts too, but none with a row for each head alone.
+bool isCoded(const SafeTensor& tensor)
+{
+    return tensor.shape.size() >= 2 && tensor.shape.size() <= 3 && contains(tensor.name, "proj")
+        && !contains(tensor.name, "in_proj_a") && !contains(tensor.name, "in_proj_b");
+}
+
+/// Writes checkpoint `from` with random FP8 codes and scales for its projections, in blocks of `rows` × `columns` (0:
+/// one scale for all), and a second checkpoint of what that means in BF16. Experts that are stacked in one tensor have
+/// their blocks each for itself.
 void writeFp8(const fs::path& from, const fs::path& fp8, const fs::path& expanded, int64_t rows, int64_t columns)
 {
     Rewriter coded(from), plain(from);
     uint32_t state = 1;
     const auto next = [&state] { return state = state * 1664525u + 1013904223u, state >> 16; };
     for (const SafeTensor& tensor : coded.files().tensors()) {
-        if (!tensor.name.ends_with("proj.weight")) {
+        if (!isCoded(tensor)) {
             coded.copy(tensor);
             plain.copy(tensor);
             continue;
         }
-        const int64_t height = rows > 0 ? rows : tensor.shape[0], width = columns > 0 ? columns : tensor.shape[1];
-        const int64_t across = (tensor.shape[1] + width - 1) / width, down = (tensor.shape[0] + height - 1) / height;
-        std::vector<float> scales(size_t(across * down));
+        const int64_t stacked = tensor.shape.size() > 2 ? tensor.shape[0] : 1;
+        const int64_t tall = tensor.shape[tensor.shape.size() - 2], wide = tensor.shape.back();
+        const int64_t height = rows > 0 ? rows : tall, width = columns > 0 ? columns : wide;
+        const int64_t across = (wide + width - 1) / width, down = (tall + height - 1) / height;
+        std::vector<float> scales(size_t(stacked * across * down));
         for (float& scale : scales)
             scale = float(100 + next() % 100) / 100000;
-        std::vector<uint8_t> codes(size_t(tensor.shape[0] * tensor.shape[1]));
+        std::vector<uint8_t> codes(size_t(stacked * tall * wide));
         std::vector<uint16_t> values(codes.size());
         for (size_t i = 0; i < codes.size(); ++i) {
             codes[i] = uint8_t(next() % 255);
             if ((codes[i] & 0x7f) == 0x7f)
                 codes[i] = 0;
-            const int64_t row = int64_t(i) / tensor.shape[1], column = int64_t(i) % tensor.shape[1];
-            const float scale = scales[size_t(row / height * across + column / width)];
+            const int64_t row = int64_t(i) / wide, column = int64_t(i) % wide;
+            const int64_t block = row / tall * down + row % tall / height;
+            const float scale = scales[size_t(block * across + column / width)];
             values[i] = cortex::kernels::floatToBfloat(cortex::kernels::e4m3ToFloat(codes[i]) * scale);
         }
         coded.add(tensor.name, "F8_E4M3", tensor.shape, bytesOf(codes));
-        if (rows > 0)
+        if (rows > 0 && tensor.shape.size() > 2)
+            coded.add(tensor.name + "_scale_inv", "F32", {stacked, down, across}, bytesOf(scales));
+        else if (rows > 0)
             coded.add(tensor.name + "_scale_inv", "F32", {down, across}, bytesOf(scales));
         else
             coded.add(tensor.name + "_scale", "F32", {}, bytesOf(scales));
@@ -388,4 +404,102 @@ TEST_CASE("FP8 checkpoints are what their codes and scales mean in BF16")
     config["quantization_config"]["weight_block_size"] = {0, "x"};
     writeFile(directory.path() / "fp8" / "config.json", config.dump());
     CHECK(contains(messageOf(ErrorKind::BadFile, [&] { logitsOf(directory.path() / "fp8"); }), "weight_block_size"));
+}
+
+TEST_CASE("FP8 checkpoints of hybrid models and of experts, stacked or one by one, in any packing")
+{
+    const TemporaryDirectory directory;
+    const fs::path fp8 = directory.path() / "fp8", expanded = directory.path() / "expanded";
+    for (const char* name : {"qwen3_5", "qwen3_5_moe", "qwen3_5_moe-separate", "qwen3_next", "qwen3_moe"}) {
+        CAPTURE(name);
+        for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>(128, 128), {8, 16}, {24, 40}}) {
+            CAPTURE(rows);
+            writeFp8(fs::path(CORTEX_GOLDEN) / name, fp8, expanded, rows, columns);
+            const std::vector<float> logits = logitsOf(fp8);
+            CHECK(std::ranges::all_of(logits, [](float logit) { return std::isfinite(logit); }));
+            CHECK(logits == logitsOf(expanded));
+        }
+    }
+}
+
+TEST_CASE("a checkpoint written as GGUF has the tensors and figures that llama.cpp's converter writes")
+{
+    const TemporaryDirectory directory;
+    const fs::path golden = CORTEX_GOLDEN;
+    for (const char* name : {"llama-llama3", "llama-yarn", "mistral-v0.3", "qwen2", "qwen3", "qwen3_5"}) {
+        CAPTURE(name);
+        const fs::path path = directory.path() / "out.gguf";
+        exportGguf(Checkpoint(golden / name), path, {});
+        const GgufFile ours(path), theirs(golden / (std::string(name) + ".gguf"));
+        // Theirs has the prediction head as a last block.
+        const int64_t layers = ours.integer(ours.requireString("general.architecture") + ".block_count").value_or(0);
+        const std::string head = "blk." + std::to_string(layers) + ".";
+        size_t shared = 0;
+        for (const GgufTensor& tensor : theirs.tensors()) {
+            if (tensor.name.starts_with(head))
+                continue;
+            CAPTURE(tensor.name);
+            const GgufTensor* mine = ours.findTensor(tensor.name);
+            REQUIRE(mine);
+            CHECK(mine->type == tensor.type);
+            CHECK(mine->shape == tensor.shape);
+            CHECK(valuesOf(ours, *mine) == valuesOf(theirs, tensor));
+            ++shared;
+        }
+        CHECK(ours.tensors().size() == shared);
+        for (const auto& [key, value] : theirs.metadata()) {
+            CAPTURE(key);
+            if (key == "general.size_label" || key.ends_with("nextn_predict_layers") || key.ends_with("block_count"))
+                continue;
+            REQUIRE(ours.find(key));
+            CHECK(*ours.find(key) == value);
+        }
+    }
+}
+
+TEST_CASE("a checkpoint written as GGUF says what it said before: same tokens, same logits, same end")
+{
+    const TemporaryDirectory directory;
+    const fs::path builtin = fs::path(CORTEX_GOLDEN) / "../../resources/builtin",
+                   path = directory.path() / "builtin.gguf";
+    exportGguf(Checkpoint(builtin), path, {});
+    const Checkpoint before(builtin), after(path);
+    const auto read = before.tokenizer(), written = after.tokenizer();
+    const std::string text = "<|im_start|>user\nWhat is Cortex?  12 \u00e9\u4e16 don't\n\n<|im_end|>";
+    CHECK(written->encode(text, {}) == read->encode(text, {}));
+    CHECK(written->vocabularySize() == read->vocabularySize());
+    CHECK(written->eos() == read->eos());
+    CHECK(written->wantsBos() == read->wantsBos());
+    CHECK(after.chatTemplateSource() == before.chatTemplateSource());
+    CHECK(difference(logitsOf(path), logitsOf(builtin)) < 1e-4);
+    CHECK(entriesOf(directory.path()) == 1);
+
+    writeFp8(fs::path(CORTEX_GOLDEN) / "qwen3_5", directory.path() / "fp8", directory.path() / "expanded", 24, 40);
+    exportGguf(Checkpoint(directory.path() / "fp8"), path, {});
+    CHECK(difference(logitsOf(path), logitsOf(directory.path() / "fp8")) < 1e-4);
+}
+
+TEST_CASE("checkpoints that GGUF cannot hold are refused, and nothing is written")
+{
+    const TemporaryDirectory directory;
+    const fs::path path = directory.path() / "out.gguf";
+    const auto refused = [&](const fs::path& checkpoint) {
+        return messageOf(ErrorKind::Unsupported, [&] { exportGguf(Checkpoint(checkpoint), path, {}); });
+    };
+    const fs::path golden = CORTEX_GOLDEN;
+    CHECK(contains(refused(golden / "qwen3_moe"), "can be: llama, mistral, qwen2, qwen3, qwen3_5"));
+    CHECK(contains(refused(golden / "gemma3"), "gemma3"));
+    CHECK(contains(refused(golden / "mistral"), "sliding window"));
+
+    // A pre-tokenizer that no GGUF reader knows.
+    const fs::path copy = directory.path() / "copy";
+    fs::copy(golden / "../../resources/builtin", copy);
+    nlohmann::json tokenizer = nlohmann::json::parse(readFile(copy / "tokenizer.json"));
+    tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "[a-z]+";
+    writeFile(copy / "tokenizer.json", tokenizer.dump());
+    CHECK(contains(refused(copy), "pre-tokenizer"));
+
+    const auto stop = [](double, const std::string&) { return false; };
+    messageOf(ErrorKind::Cancelled, [&] { exportGguf(Checkpoint(golden / "qwen3"), path, stop); });
+    CHECK(entriesOf(directory.path()) == 1);
 }

@@ -10,6 +10,7 @@
 
 using cortex::engine::Sampler;
 using cortex::engine::SamplingOptions;
+using cortex::engine::SamplingScratch;
 
 namespace {
 
@@ -24,17 +25,19 @@ SamplingOptions greedy()
 std::vector<double> shares(SamplingOptions options, const std::vector<float>& logits, int draws = 20000)
 {
     Sampler sampler(std::move(options), {});
+    SamplingScratch scratch;
     std::vector<double> counts(logits.size(), 0.0);
     for (int i = 0; i < draws; ++i) {
         std::vector<float> copy = logits;
-        counts[size_t(sampler.sample(copy))] += 1.0 / draws;
+        counts[size_t(sampler.sample(copy, scratch))] += 1.0 / draws;
     }
     return counts;
 }
 
 int32_t once(SamplingOptions options, std::vector<float> logits, std::vector<int32_t> prompt = {})
 {
-    return Sampler(std::move(options), prompt).sample(logits);
+    SamplingScratch scratch;
+    return Sampler(std::move(options), prompt).sample(logits, scratch);
 }
 
 constexpr float NaN = std::numeric_limits<float>::quiet_NaN();
@@ -129,11 +132,12 @@ TEST_CASE("bias and penalties")
     // Presence counts once, frequency per occurrence, both only for what was generated.
     options = greedy();
     options.presencePenalty = 1.5f;
+    SamplingScratch scratch;
     Sampler presence(options, std::vector<int32_t>{1});
     std::vector<int32_t> chosen;
     for (int i = 0; i < 4; ++i) {
         std::vector<float> logits{0, 2, 1};
-        chosen.push_back(presence.sample(logits));
+        chosen.push_back(presence.sample(logits, scratch));
     }
     CHECK(chosen == std::vector<int32_t>{1, 2, 1, 1});
 
@@ -143,9 +147,32 @@ TEST_CASE("bias and penalties")
     chosen.clear();
     for (int i = 0; i < 5; ++i) {
         std::vector<float> logits{-9, 2, 1};
-        chosen.push_back(frequency.sample(logits));
+        chosen.push_back(frequency.sample(logits, scratch));
     }
     CHECK(chosen == std::vector<int32_t>{1, 1, 2, 1, 2});
+}
+
+TEST_CASE("a draw takes the memory that the account counts, once for all samplers; greedy takes none")
+{
+    const std::vector<float> logits(50000, 0.0f);
+    const auto bytes = [](const SamplingScratch& scratch) {
+        return scratch.candidates.capacity() * sizeof(scratch.candidates[0])
+            + scratch.probabilities.capacity() * sizeof(scratch.probabilities[0]);
+    };
+    SamplingScratch scratch;
+    const auto draw = [&](const SamplingOptions& options) {
+        std::vector<float> copy = logits;
+        Sampler(options, {}).sample(copy, scratch);
+    };
+    draw(greedy());
+    CHECK(bytes(scratch) == 0);
+    SamplingOptions narrow;
+    narrow.topK = 40;
+    narrow.topP = 0.9f;
+    for (const SamplingOptions& options : {SamplingOptions(), narrow, SamplingOptions()}) {
+        draw(options);
+        CHECK(bytes(scratch) == logits.size() * SamplingScratch::BytesPerToken);
+    }
 }
 
 TEST_CASE("equal seeds give equal outputs, other seeds others")
@@ -156,10 +183,11 @@ TEST_CASE("equal seeds give equal outputs, other seeds others")
         options.seed = seed;
         options.topP = 0.9f;
         Sampler sampler(options, {});
+        SamplingScratch scratch;
         std::vector<int32_t> tokens;
         for (int i = 0; i < 20; ++i) {
             std::vector<float> copy = logits;
-            tokens.push_back(sampler.sample(copy));
+            tokens.push_back(sampler.sample(copy, scratch));
         }
         return tokens;
     };
