@@ -112,6 +112,7 @@ template <class V>
 class FixedState {
 public:
     static constexpr int span = AttentionTask::span;
+    static constexpr int group = 16; ///< vectors whose numbers lie side by side; no bundle reaches into the next group
     static constexpr int bundle = V::lanes == 16 ? 16 : 8; ///< vectors that share the loads of keys and values
     /// Dimensions whose int16 products are summed before they become a float. A query's numbers there have a norm of
     /// 8000 at most and a key's one of 32767 · 8, so that by Cauchy and Schwarz the sum stays below 2^31.
@@ -140,8 +141,13 @@ public:
             prepare(task, v);
     }
 
-    const int8_t* codes(int vector) const { return m_codes + vector * columns; }
-    const int16_t* queryWords(int vector) const { return m_words + vector * columns; }
+    /// Of the bundle that begins at a vector: four columns of each vector side by side, `group` vectors to a row.
+    const int8_t* codes(int vector) const { return m_codes + vector / group * group * columns + vector % group * 4; }
+    /// Likewise, pairs of columns: of each four the first and third, then the others.
+    const int16_t* queryWords(int vector) const
+    {
+        return m_words + vector / group * group * columns + vector % group * 2;
+    }
     float* partial(int vector) const { return partials + vector * partialStride; }
 
     int64_t columns;
@@ -153,12 +159,13 @@ public:
     FixedQuery queries[AttentionTask::maxVectors];
 
 private:
-    int8_t* m_codes; ///< [vector][columns]
-    int16_t* m_words; ///< [vector][columns]
+    int8_t* m_codes; ///< [vectors / group][columns / 4][group][4]
+    int16_t* m_words; ///< [vectors / group][columns / 2][group][2]
 
     void prepare(const AttentionTask& task, int v)
     {
-        float* x = scores; // not in use yet
+        float* x = scores; // these two are not in use yet
+        int16_t* numbers = weights;
         copyPadded(x, task.queries[v], task.headDim, columns);
         spread<V>(x, x + columns, task.headDim);
         const float unit = task.scale / float(spreadRun(task.headDim));
@@ -168,9 +175,12 @@ private:
             const float largest = largestMagnitude<V>(x, columns);
             const typename V::F factor = V::set(inverseOrZero(127, largest));
             typename V::I sum = V::setInt(0);
-            int8_t* codes = m_codes + v * columns;
+            auto* bytes = reinterpret_cast<int8_t*>(numbers);
             for (int64_t d = 0; d < columns; d += V::lanes)
-                sum = V::addInt(sum, V::storeCodes(codes + d, V::mul(V::load(x + d), factor)));
+                sum = V::addInt(sum, V::storeCodes(bytes + d, V::mul(V::load(x + d), factor)));
+            int8_t* to = m_codes + v / group * group * columns + v % group * 4;
+            for (int64_t d = 0; d < columns; d += 4, to += 4 * group)
+                __builtin_memcpy(to, bytes + d, 4);
             query.far = largest / 127 * 256 * unit;
             query.farOffset = query.far * 0.5f * float(V::sumInt(sum));
             query.farStart = -128 * V::sumInt(sum);
@@ -184,35 +194,38 @@ private:
         }
         norm = __builtin_sqrtf(norm);
         query.near = norm / segmentNorm * unit;
-        int16_t* words = m_words + v * columns;
-        storeScaled<V>(words, x, inverseOrZero(segmentNorm, norm), columns);
-        for (int64_t d = 0; d < columns; d += 4) { // as scoreNear takes keys apart
-            const int16_t second = words[d + 1];
-            words[d + 1] = words[d + 2];
-            words[d + 2] = second;
-        }
+        storeScaled<V>(numbers, x, inverseOrZero(segmentNorm, norm), columns);
+        int16_t* to = m_words + v / group * group * columns + v % group * 2;
+        for (int64_t d = 0; d < columns; d += 4, to += 4 * group)
+            for (int i = 0; i < 2; ++i) {
+                to[2 * group * i] = numbers[d + i];
+                to[2 * group * i + 1] = numbers[d + i + 2];
+            }
     }
 };
 
 /// Scores against the sixteen positions of a tile, from whole keys.
 template <class V, int vectors>
-void scoreNear(KvTile tile, const FixedState<V>& state, int first, float* scores)
+void scoreNear(KvTile tile, KvTile next, const FixedState<V>& state, int first, float* scores)
 {
     using F = typename V::F;
     using B = typename V::B;
     constexpr int segment = FixedState<V>::segment;
+    constexpr int group = FixedState<V>::group;
     const int64_t columns = state.columns;
-    const int16_t* q = state.queryWords(first);
     for (int at = 0; at < KvTile::positions; at += V::lanes) {
         const uint8_t* high = tile.keyHigh() + 4 * at;
         const uint8_t* low = tile.keyLow(columns) + 4 * at;
+        const int16_t* q = state.queryWords(first);
         for (int64_t begin = 0; begin < columns; begin += segment) {
             const int64_t end = begin + segment < columns ? begin + segment : columns;
             typename V::I total[vectors];
             CORTEX_UNROLL
             for (int v = 0; v < vectors; ++v)
                 total[v] = V::setInt(0);
-            for (int64_t d = begin; d < end; d += 4) {
+            for (int64_t d = begin; d < end; d += 4, q += 4 * group) {
+                __builtin_prefetch(next.keyHigh() + d * KvTile::positions);
+                __builtin_prefetch(next.keyLow(columns) + d * KvTile::positions);
                 const B upper = V::flipSigns(V::loadBytes(high + d * KvTile::positions));
                 const B lower = V::loadBytes(low + d * KvTile::positions);
                 const B even = V::either(V::template shiftLeft<8>(upper),
@@ -221,10 +234,10 @@ void scoreNear(KvTile tile, const FixedState<V>& state, int first, float* scores
                                         V::template shiftRight<8>(lower));
                 CORTEX_UNROLL
                 for (int v = 0; v < vectors; ++v)
-                    total[v] = V::dotPairs(total[v], (typename V::S)even, q + v * columns + d);
+                    total[v] = V::dotPairs(total[v], (typename V::S)even, q + 2 * v);
                 CORTEX_UNROLL
                 for (int v = 0; v < vectors; ++v)
-                    total[v] = V::dotPairs(total[v], (typename V::S)odd, q + v * columns + d + 2);
+                    total[v] = V::dotPairs(total[v], (typename V::S)odd, q + 2 * group + 2 * v);
             }
             CORTEX_UNROLL
             for (int v = 0; v < vectors; ++v) {
@@ -243,7 +256,7 @@ void scoreNear(KvTile tile, const FixedState<V>& state, int first, float* scores
 
 /// Scores against the positions of a tile from the upper bytes of keys and 8-bit queries.
 template <class V, int vectors>
-void scoreFar(KvTile tile, const FixedState<V>& state, int first, float* scores)
+void scoreFar(KvTile tile, KvTile next, const FixedState<V>& state, int first, float* scores)
 {
     static_assert(V::lanes == KvTile::positions);
     const int64_t columns = state.columns;
@@ -254,11 +267,12 @@ void scoreFar(KvTile tile, const FixedState<V>& state, int first, float* scores)
     CORTEX_UNROLL
     for (int v = 0; v < vectors; ++v)
         total[v] = V::setInt(queries[v].farStart);
-    for (int64_t d = 0; d < columns; d += 4, keys += 4 * KvTile::positions) {
+    for (int64_t d = 0; d < columns; d += 4, keys += 4 * KvTile::positions, q += 4 * FixedState<V>::group) {
+        __builtin_prefetch(next.keyHigh() + d * KvTile::positions);
         const typename V::B k = V::loadBytes(keys);
         CORTEX_UNROLL
         for (int v = 0; v < vectors; ++v)
-            total[v] = V::dotUnsigned(total[v], k, q + v * columns + d);
+            total[v] = V::dotUnsigned(total[v], k, q + 4 * v);
     }
     const typename V::F keyScale = V::load(tile.keyScales());
     CORTEX_UNROLL
@@ -404,12 +418,13 @@ void attendFixedBundle(const AttentionTask& task, const FixedState<V>& state, co
         far = task.positions[first] / length - span >= AttentionTask::nearSpans;
     for (int t = tiles.begin; t < end; ++t) {
         float* scores = state.scores + t * KvTile::positions;
+        const KvTile tile = tiles.tiles[t], next = tiles.tiles[t + 1 < end ? t + 1 : t];
         if constexpr (V::unsignedDot)
             if (far) {
-                scoreFar<V, vectors>(tiles.tiles[t], state, first, scores);
+                scoreFar<V, vectors>(tile, next, state, first, scores);
                 continue;
             }
-        scoreNear<V, vectors>(tiles.tiles[t], state, first, scores);
+        scoreNear<V, vectors>(tile, next, state, first, scores);
     }
     float units[vectors];
     for (int v = 0; v < vectors; ++v)
@@ -438,8 +453,10 @@ void runFixedSpan(const AttentionTask& task, const FixedState<V>& state, int spa
     for (int first = 0; first < task.vectors;) {
         // Vectors of one span, so that they agree about which keys are far.
         const int own = task.positions[first] / AttentionTask::span;
+        const int groupEnd = (first / FixedState<V>::group + 1) * FixedState<V>::group;
+        const int end = groupEnd < task.vectors ? groupEnd : task.vectors;
         int count = 1;
-        while (count < most && first + count < task.vectors
+        while (count < most && first + count < end
                && task.positions[first + count] / AttentionTask::span == own)
             ++count;
         if (own < span) {
