@@ -215,7 +215,7 @@ std::vector<Layer> variants()
          .blockTokens = 24},
         {.heads = 8, .kvHeads = 1, .window = 37, .cacheType = Type::BF16, .blockTokens = 32},
         {.window = 100, .cacheType = Type::F32, .blockTokens = 128, .magnitude = 1.2f},
-        {.heads = 13, .kvHeads = 1, .rotary = 8, .pairing = RopePairing::Interleaved, .blockTokens = 1},
+        {.heads = 13, .kvHeads = 1, .rotary = 8, .pairing = RopePairing::Interleaved, .blockTokens = 48},
     };
 }
 
