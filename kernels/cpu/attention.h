@@ -5,9 +5,8 @@
 #include "kernels/cpu/products.h"
 #include "kernels/cpu/rowwise.h"
 
-// Attention of a few query vectors over one KV head of a float32 cache, for any vector type V, and the merging of partial
-// results, which all caches share. Included by the path*.cpp files only; see
-// products.h.
+// Attention of a few query vectors over one KV head of a float32 cache, for any vector type V, and the merging of
+// partial results, which all caches share. Included by the path*.cpp files only; see products.h.
 
 namespace cortex::kernels {
 namespace {
@@ -234,8 +233,7 @@ void addColumns(const AttentionTask& task, int begin, int end, const float* weig
         const int inBlock = position % task.blockTokens;
         const int blockEnd = position - inBlock + task.blockTokens;
         const int runEnd = blockEnd < end ? blockEnd : end;
-        const float* values =
-            blockFloats(task, position) + task.valueOffset + int64_t(inBlock) * task.valueStride + d;
+        const float* values = blockFloats(task, position) + task.valueOffset + int64_t(inBlock) * task.valueStride + d;
         for (; position < runEnd; ++position, values += task.valueStride) {
             CORTEX_UNROLL
             for (int w = 0; w < width; ++w) {

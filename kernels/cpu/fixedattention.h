@@ -456,8 +456,7 @@ void runFixedSpan(const AttentionTask& task, const FixedState<V>& state, int spa
         const int groupEnd = (first / FixedState<V>::group + 1) * FixedState<V>::group;
         const int end = groupEnd < task.vectors ? groupEnd : task.vectors;
         int count = 1;
-        while (count < most && first + count < end
-               && task.positions[first + count] / AttentionTask::span == own)
+        while (count < most && first + count < end && task.positions[first + count] / AttentionTask::span == own)
             ++count;
         if (own < span) {
             for (int v = first; v < first + count; ++v)

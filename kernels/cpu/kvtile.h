@@ -19,7 +19,8 @@ constexpr int64_t spreadRun(int64_t headDim)
 ///
 /// A key is rotated by a Hadamard matrix first (queries are too, so that no score changes): an outlier is spread over
 /// all dimensions, and one scale serves them all. Its numbers (±32767) lie in two planes, the upper bytes, which alone
-/// tell a far key well enough, and the lower bytes. Values are in ±valueLimit, so that sums of a whole span fit 32 bits.
+/// tell a far key well enough, and the lower bytes. Values are in ±valueLimit, so that sums of a whole span fit 32
+/// bits.
 ///
 ///     keyScales [16], valueScales [16]             float32
 ///     keyHigh [columns / 4][16 positions][4]       upper byte of the number, + 128
@@ -48,7 +49,10 @@ struct KvTile {
     /// From a dimension's place to the next pair of positions.
     static constexpr int pairStride = 2 * 16;
     /// Where a dimension of the first position lies among the values.
-    static constexpr int64_t valueOffset(int64_t dimension) { return dimension / 16 * 8 * pairStride + dimension % 16 * 2; }
+    static constexpr int64_t valueOffset(int64_t dimension)
+    {
+        return dimension / 16 * 8 * pairStride + dimension % 16 * 2;
+    }
 };
 
 } // namespace cortex::kernels
