@@ -13,7 +13,9 @@ struct KvLayout {
     int blockTokens = 0;
     int heads = 0;
     int headDim = 0;
-    Type type = Type::F16; ///< F32, F16 or BF16
+    /// F32 keeps keys and values as they are. F16 and BF16 stand for 16 bits per element, blockTokens a multiple of 16:
+    /// a side may hold another form of that size that is no less precise, and may read far positions less precisely.
+    Type type = Type::F16;
 };
 
 /// The cache's memory on a device; the arrangement within is the device's own.

@@ -51,9 +51,10 @@ def stream(url, model, question, max_tokens):
 def main():
     arguments = parse_arguments()
     model = arguments.model or first_model(arguments.url)
-    pieces, usage, started, first = 0, {}, time.monotonic(), None
+    pieces, usage, timings, started, first = 0, {}, {}, time.monotonic(), None
     for frame in stream(arguments.url, model, arguments.question, arguments.max_tokens):
         usage = frame.get("usage") or usage
+        timings = frame.get("timings") or timings
         for choice in frame["choices"]:
             text = choice["delta"].get("content")
             if text:
@@ -65,8 +66,9 @@ def main():
         sys.exit(f"chat.py: the reply of {model} came in {pieces} pieces, so it was not streamed")
     seconds = time.monotonic() - first
     tokens = usage.get("completion_tokens", pieces)
-    print(f"[{model}: {tokens} tokens, first after {first - started:.2f} s, "
-          f"{(tokens - 1) / seconds:.1f} tokens/s]", file=sys.stderr)
+    # A short reply may arrive in one burst; what the server measured itself is the truth.
+    speed = timings.get("predicted_per_second") or (tokens - 1) / seconds
+    print(f"[{model}: {tokens} tokens, first after {first - started:.2f} s, {speed:.1f} tokens/s]", file=sys.stderr)
 
 
 if __name__ == "__main__":

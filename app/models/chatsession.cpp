@@ -112,6 +112,7 @@ void ChatSession::requestReply()
     m_errorBody.clear();
     m_finishReason.clear();
     m_timings = {};
+    m_serverMeasured = false;
     m_sinceSent.start();
 
     HttpClientRequest request;
@@ -164,15 +165,27 @@ void ChatSession::apply(const ChatDelta& delta)
         m_transcript.appendReasoning(delta.reasoning);
     if (!delta.content.isEmpty())
         m_transcript.appendText(delta.content);
-    if (delta.completionTokens && m_timings.tokensPerSecond && m_timings.tokens > 1 && *delta.completionTokens > 1) {
-        // Several tokens may have shared an event; the server's count is the true one.
-        *m_timings.tokensPerSecond *= double(*delta.completionTokens - 1) / (m_timings.tokens - 1);
-        m_timings.tokens = *delta.completionTokens;
-        m_transcript.setTimings(m_timings);
-    }
+    takeServerTimings(delta);
     if (m_transcript.last().text.size() + m_transcript.last().reasoning.size() > longestReply)
         finish(ChatMessage::State::Failed,
                tr("The reply grew past %1 million characters and was stopped.").arg(longestReply >> 20));
+}
+
+/// Several tokens may have shared an event, and events may have come in one burst: what the server counted and measured
+/// itself is the truth.
+void ChatSession::takeServerTimings(const ChatDelta& delta)
+{
+    if (delta.tokensPerSecond && m_timings.timeToFirstToken) {
+        m_timings.tokensPerSecond = *delta.tokensPerSecond;
+        m_serverMeasured = true;
+        m_transcript.setTimings(m_timings);
+    }
+    if (delta.completionTokens && m_timings.tokensPerSecond && m_timings.tokens > 1 && *delta.completionTokens > 1) {
+        if (!m_serverMeasured)
+            *m_timings.tokensPerSecond *= double(*delta.completionTokens - 1) / (m_timings.tokens - 1);
+        m_timings.tokens = *delta.completionTokens;
+        m_transcript.setTimings(m_timings);
+    }
 }
 
 void ChatSession::countToken()

@@ -49,6 +49,7 @@ private:
     void readData(const QByteArray& bytes);
     void apply(const ChatDelta& delta);
     void countToken();
+    void takeServerTimings(const ChatDelta& delta);
     void replyFinished();
     void finish(ChatMessage::State state, const QString& error = {});
     QString failureText() const;
@@ -64,6 +65,7 @@ private:
     QByteArray m_errorBody; ///< of an answer that is not 200
     QString m_finishReason;
     ReplyTimings m_timings;
+    bool m_serverMeasured = false; ///< m_timings.tokensPerSecond is the server's own figure
     QElapsedTimer m_sinceSent;
 };
 

@@ -47,6 +47,9 @@ ChatDelta deltaOf(const QByteArray& data)
     const QJsonValue tokens = event.value(QLatin1String("usage"))[QLatin1String("completion_tokens")];
     if (tokens.isDouble())
         delta.completionTokens = tokens.toInt();
+    const double speed = event.value(QLatin1String("timings"))[QLatin1String("predicted_per_second")].toDouble();
+    if (speed > 0)
+        delta.tokensPerSecond = speed;
     return delta;
 }
 

@@ -15,6 +15,7 @@ struct ChatDelta {
     QString reasoning; ///< `reasoning_content`, or `reasoning` as some servers call it
     QString finishReason; ///< empty until the last piece
     std::optional<int> completionTokens; ///< from `usage`, in the event that ends the stream
+    std::optional<double> tokensPerSecond; ///< of decoding, from `timings`, where the server measures it
     QString error; ///< the server gave up in mid-stream
 };
 

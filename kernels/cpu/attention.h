@@ -5,8 +5,8 @@
 #include "kernels/cpu/products.h"
 #include "kernels/cpu/rowwise.h"
 
-// Attention of a few query vectors over one KV head, for any vector type V. Included by the path*.cpp files only; see
-// products.h.
+// Attention of a few query vectors over one KV head of a float32 cache, for any vector type V, and the merging of
+// partial results, which all caches share. Included by the path*.cpp files only; see products.h.
 
 namespace cortex::kernels {
 namespace {
@@ -102,12 +102,17 @@ struct AttentionState {
     float* partial(int vector) const { return partials + vector * partialStride; }
 };
 
+inline const float* blockFloats(const AttentionTask& task, int position)
+{
+    return reinterpret_cast<const float*>(task.cache
+                                          + size_t(task.blockTable[position / task.blockTokens]) * task.blockStride);
+}
+
 /// scores of `vectors` queries against `groups` vectors of neighbouring positions. Every score is a sum of its own, so
 /// the groups only decide how many run side by side.
-template <class V, Type type, int vectors, int groups>
-void scorePositions(const AttentionTask& task, const float* q, const std::byte* key, int count, float* scores)
+template <class V, int vectors, int groups>
+void scorePositions(const AttentionTask& task, const float* q, const float* key, int count, float* scores)
 {
-    constexpr int element = type == Type::F32 ? 4 : 2;
     typename V::F total[groups][vectors];
     CORTEX_UNROLL
     for (int g = 0; g < groups; ++g) {
@@ -115,10 +120,10 @@ void scorePositions(const AttentionTask& task, const float* q, const std::byte* 
         for (int v = 0; v < vectors; ++v)
             total[g][v] = V::set(0);
     }
-    for (int d = 0; d < task.headDim; ++d, q += vectors, key += size_t(task.keyStride) * element) {
+    for (int d = 0; d < task.headDim; ++d, q += vectors, key += task.keyStride) {
         CORTEX_UNROLL
         for (int g = 0; g < groups; ++g) {
-            const typename V::F k = loadDense<V, type>(key + g * V::lanes * element);
+            const typename V::F k = V::load(key + g * V::lanes);
             CORTEX_UNROLL
             for (int v = 0; v < vectors; ++v)
                 total[g][v] = V::fma(k, V::set(q[v]), total[g][v]);
@@ -148,27 +153,25 @@ constexpr int positionGroups(int vectors)
 }
 
 /// scores of `vectors` queries against the positions of one chunk.
-template <class V, Type type, int vectors>
+template <class V, int vectors>
 void scoreChunk(const AttentionTask& task, const float* queries, int begin, int end, float* scores)
 {
-    constexpr int element = type == Type::F32 ? 4 : 2;
     constexpr int groups = positionGroups(vectors);
     for (int position = begin; position < end;) {
         const int inBlock = position % task.blockTokens;
         const int blockEnd = position - inBlock + task.blockTokens;
         const int runEnd = blockEnd < end ? blockEnd : end;
-        const std::byte* keys = task.cache + size_t(task.blockTable[position / task.blockTokens]) * task.blockStride
-            + size_t(inBlock) * element;
+        const float* keys = blockFloats(task, position) + inBlock;
         while (position < runEnd) {
             const int count = runEnd - position;
             float* out = scores + (position - begin);
             const int taken = count > V::lanes ? groups * V::lanes : V::lanes;
             if (taken > V::lanes)
-                scorePositions<V, type, vectors, groups>(task, queries, keys, count, out);
+                scorePositions<V, vectors, groups>(task, queries, keys, count, out);
             else
-                scorePositions<V, type, vectors, 1>(task, queries, keys, count, out);
+                scorePositions<V, vectors, 1>(task, queries, keys, count, out);
             position += taken < count ? taken : count;
-            keys += taken * element;
+            keys += taken;
         }
     }
 }
@@ -214,11 +217,10 @@ void weighChunk(const AttentionTask& task, Partial partial, int vector, int begi
 }
 
 /// sums [d … d + width · lanes − 1] += weights · values of one chunk, up to `end`.
-template <class V, Type type, int vectors, int width>
+template <class V, int vectors, int width>
 void addColumns(const AttentionTask& task, int begin, int end, const float* weights, float* sums, int64_t stride,
                 int64_t d)
 {
-    constexpr int element = type == Type::F32 ? 4 : 2;
     constexpr int chunk = AttentionTask::chunk;
     typename V::F total[vectors][width];
     CORTEX_UNROLL
@@ -231,13 +233,11 @@ void addColumns(const AttentionTask& task, int begin, int end, const float* weig
         const int inBlock = position % task.blockTokens;
         const int blockEnd = position - inBlock + task.blockTokens;
         const int runEnd = blockEnd < end ? blockEnd : end;
-        const std::byte* values = task.cache + task.valueOffset
-            + size_t(task.blockTable[position / task.blockTokens]) * task.blockStride
-            + (size_t(inBlock) * size_t(task.valueStride) + size_t(d)) * element;
-        for (; position < runEnd; ++position, values += size_t(task.valueStride) * element) {
+        const float* values = blockFloats(task, position) + task.valueOffset + int64_t(inBlock) * task.valueStride + d;
+        for (; position < runEnd; ++position, values += task.valueStride) {
             CORTEX_UNROLL
             for (int w = 0; w < width; ++w) {
-                const typename V::F value = loadDense<V, type>(values + w * V::lanes * element);
+                const typename V::F value = V::load(values + w * V::lanes);
                 CORTEX_UNROLL
                 for (int v = 0; v < vectors; ++v)
                     total[v][w] = V::fma(value, V::set(weights[v * chunk + position - begin]), total[v][w]);
@@ -254,37 +254,37 @@ void addColumns(const AttentionTask& task, int begin, int end, const float* weig
 
 /// sums += weights · values of one chunk, up to `end`. With few queries several vectors of dimensions go side by side:
 /// sums in flight, and whole cache lines.
-template <class V, Type type, int vectors>
+template <class V, int vectors>
 void addValues(const AttentionTask& task, int begin, int end, const float* weights, float* sums, int64_t stride)
 {
     constexpr int width = vectors <= 2 ? 4 : vectors <= 4 ? 2 : 1;
     const int64_t columns = paddedHead(task.headDim);
     int64_t d = 0;
     for (; d + width * V::lanes <= columns; d += width * V::lanes)
-        addColumns<V, type, vectors, width>(task, begin, end, weights, sums, stride, d);
+        addColumns<V, vectors, width>(task, begin, end, weights, sums, stride, d);
     for (; d < columns; d += V::lanes)
-        addColumns<V, type, vectors, 1>(task, begin, end, weights, sums, stride, d);
+        addColumns<V, vectors, 1>(task, begin, end, weights, sums, stride, d);
 }
 
-template <class V, Type type, int vectors>
+template <class V, int vectors>
 void attendBundle(const AttentionTask& task, const AttentionState<V>& state, int first, int begin, int end)
 {
     float* scores = state.scores;
-    scoreChunk<V, type, vectors>(task, state.queries + first * state.queryStride, begin, end, scores);
+    scoreChunk<V, vectors>(task, state.queries + first * state.queryStride, begin, end, scores);
     for (int v = 0; v < vectors; ++v)
         weighChunk<V>(task, {state.partial(first + v), task.headDim}, first + v, begin,
                       scores + v * AttentionTask::chunk);
-    addValues<V, type, vectors>(task, begin, end, scores, state.partial(first), state.partialStride);
+    addValues<V, vectors>(task, begin, end, scores, state.partial(first), state.partialStride);
 }
 
 /// The partial results of one span.
-template <class V, Type type>
+template <class V>
 void runSpan(const AttentionTask& task, const AttentionState<V>& state, int span)
 {
     using Bundle = void (*)(const AttentionTask&, const AttentionState<V>&, int, int, int);
-    static constexpr Bundle bundles[] = {attendBundle<V, type, 1>, attendBundle<V, type, 2>, attendBundle<V, type, 3>,
-                                         attendBundle<V, type, 4>, attendBundle<V, type, 5>, attendBundle<V, type, 6>,
-                                         attendBundle<V, type, 7>, attendBundle<V, type, 8>};
+    static constexpr Bundle bundles[] = {attendBundle<V, 1>, attendBundle<V, 2>, attendBundle<V, 3>,
+                                         attendBundle<V, 4>, attendBundle<V, 5>, attendBundle<V, 6>,
+                                         attendBundle<V, 7>, attendBundle<V, 8>};
     constexpr int chunk = AttentionTask::chunk;
     constexpr int bundle = AttentionState<V>::bundle;
     for (int v = 0; v < task.vectors; ++v)
@@ -304,8 +304,8 @@ void runSpan(const AttentionTask& task, const AttentionState<V>& state, int span
     }
 }
 
-template <class V, Type type>
-void attendType(const AttentionTask& task)
+template <class V>
+void attendExact(const AttentionTask& task)
 {
     const int64_t stride = attentionPartial(task.headDim);
     float* spanPartials = AttentionState<V>::ownPartials(task);
@@ -314,7 +314,7 @@ void attendType(const AttentionTask& task)
     for (int v = 0; v < task.vectors; ++v)
         Partial(merged + v * stride, task.headDim).clear(task.headDim);
     for (int span = task.firstSpan(); span < task.endSpan(); ++span) {
-        runSpan<V, type>(task, state, span);
+        runSpan<V>(task, state, span);
         for (int v = 0; v < task.vectors; ++v)
             mergeSpan<V>(merged + v * stride, state.partial(v), task.headDim);
     }
@@ -332,26 +332,9 @@ void mergeSpans(float* out, const float* partials, int spans, int64_t stride, in
 }
 
 template <class V>
-void attendAny(Type cacheType, const AttentionTask& task)
+void attendExactSpan(const AttentionTask& task, int span, float* partials, int64_t stride)
 {
-    if (cacheType == Type::F16)
-        attendType<V, Type::F16>(task);
-    else if (cacheType == Type::BF16)
-        attendType<V, Type::BF16>(task);
-    else
-        attendType<V, Type::F32>(task);
-}
-
-template <class V>
-void attendSpanAny(Type cacheType, const AttentionTask& task, int span, float* partials, int64_t stride)
-{
-    const AttentionState<V> state(task, partials, stride);
-    if (cacheType == Type::F16)
-        runSpan<V, Type::F16>(task, state, span);
-    else if (cacheType == Type::BF16)
-        runSpan<V, Type::BF16>(task, state, span);
-    else
-        runSpan<V, Type::F32>(task, state, span);
+    runSpan<V>(task, AttentionState<V>(task, partials, stride), span);
 }
 
 } // namespace

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 namespace cortex::kernels {
 
@@ -83,6 +85,10 @@ size_t CpuDevice::kvPoolBytes(const KvLayout& layout) const
 
 std::unique_ptr<KvPool> CpuDevice::createKvPool(const KvLayout& layout)
 {
+    if (layout.type != Type::F32 && layout.blockTokens % KvTile::positions != 0)
+        throw std::invalid_argument("a 16-bit cache in blocks of " + std::to_string(layout.blockTokens)
+                                    + " positions is not supported: multiples of " + std::to_string(KvTile::positions)
+                                    + " are");
     return std::make_unique<CpuKvPool>(layout);
 }
 

@@ -24,16 +24,6 @@ struct Heads {
     float* head(int64_t row, int64_t head) const { return data + row * rowStride + head * headStride; }
 };
 
-/// Writes `count` elements of a row, `stride` apart in the cache.
-template <class Element>
-void scatter(std::byte* destination, const void* source, int64_t count, int64_t stride)
-{
-    auto* out = reinterpret_cast<Element*>(destination);
-    const auto* in = static_cast<const Element*>(source);
-    for (int64_t i = 0; i < count; ++i)
-        out[i * stride] = in[i];
-}
-
 /// Work that makes a chunk worth handing to another thread, in elements.
 constexpr int64_t chunkElements = 4096;
 
@@ -62,19 +52,22 @@ void CpuDevice::prepareHeads(const Tensor& q, const Tensor& k, const Tensor& v, 
             m_path.rotate(head, cosines, cosines + pairs, pairs, preparation.rope.pairing);
         }
     };
-    const int64_t element = rowBytes(layout.type, 1);
     const auto store = [&](int row, int head, float* scratch) {
+        const float* key = keys.head(row, head);
+        const float* value = values.head(row, head);
         const int position = rows.position(row);
         const int block = rows.blockTable(rows.slot(row))[position / layout.blockTokens];
         const int inBlock = position % layout.blockTokens;
         std::byte* piece = cache.piece(layer, block, head);
-        m_path.convert(layout.type, scratch, keys.head(row, head), headDim);
-        if (element == 2)
-            scatter<uint16_t>(piece + inBlock * element, scratch, headDim, cache.keyStride());
-        else
-            scatter<uint32_t>(piece + inBlock * element, scratch, headDim, cache.keyStride());
-        m_path.convert(layout.type, piece + cache.valueOffset() + inBlock * cache.valueStride() * element,
-                       values.head(row, head), headDim);
+        if (!cache.isExact()) {
+            std::byte* tile = piece + size_t(inBlock / KvTile::positions) * KvTile::bytes(headDim);
+            m_path.keep(tile, inBlock % KvTile::positions, key, value, headDim, scratch);
+            return;
+        }
+        auto* floats = reinterpret_cast<float*>(piece);
+        for (int64_t d = 0; d < headDim; ++d)
+            floats[d * cache.keyStride() + inBlock] = key[d];
+        std::copy_n(value, headDim, floats + cache.valueOffset() + inBlock * cache.valueStride());
     };
     const int64_t grain = std::max<int64_t>(1, chunkElements / (headDim * (q.shape[1] + 2 * layout.heads)));
     m_pool.forEach(rows.rows(), grain, [&](int row, int worker) {

@@ -26,17 +26,20 @@ constexpr int64_t attentionPartial(int64_t headDim)
 /// Positions are taken in spans, counted from position 0, whose partial results are merged in order: always, so that
 /// other workers may compute some of them without touching a bit.
 struct AttentionTask {
-    static constexpr int maxVectors = 32;
-    static constexpr int chunk = 64; ///< positions per step of the online softmax
+    static constexpr int maxVectors = 64;
+    static constexpr int chunk = 64; ///< positions per step of the online softmax of a float32 cache
     static constexpr int span = 256;
+    static constexpr int nearSpans = 4; ///< of a 16-bit cache that are read whole: the query's own and those before it
 
     const std::byte* cache = nullptr; ///< this layer and KV head, block 0 (see CpuKvPool for the arrangement)
     size_t blockStride = 0; ///< bytes from one block to the next
-    size_t valueOffset = 0; ///< bytes from a block's keys to its values
     const int32_t* blockTable = nullptr;
     int blockTokens = 0;
+    // Of a float32 cache only.
+    int64_t valueOffset = 0; ///< elements from a block's keys to its values
     int keyStride = 0; ///< elements from one dimension of the keys to the next
     int valueStride = 0; ///< elements from one position of the values to the next
+
     int headDim = 0;
     float scale = 0;
     int window = 0;
@@ -53,10 +56,18 @@ struct AttentionTask {
     int endSpan() const { return positions[vectors - 1] / span + 1; }
 };
 
+/// Floats of a bundle's scores.
+constexpr int64_t attentionScores(int64_t headDim)
+{
+    const int64_t scores = 16 * AttentionTask::span;
+    return scores > 2 * paddedHead(headDim) ? scores : 2 * paddedHead(headDim);
+}
+
 constexpr int64_t attentionScratch(int64_t headDim)
 {
-    // Queries, sums of a span and of all spans per vector, scores per vector and position.
-    return AttentionTask::maxVectors * (paddedHead(headDim) + 2 * attentionPartial(headDim) + AttentionTask::chunk);
+    // Per vector a query and the sums of a span and of all spans; scores and weights of a bundle.
+    return AttentionTask::maxVectors * (paddedHead(headDim) + 2 * attentionPartial(headDim))
+        + 2 * attentionScores(headDim);
 }
 
 /// Rows of one head lie far apart, so that the processor does not foresee them: they are asked for this many ahead.
@@ -126,8 +137,9 @@ struct CpuPath {
     void (*gate)(Activation activation, float* out, const float* gate, const float* up, int64_t count);
     /// x ← x rotated: the first 2 · pairs elements, by angles whose cosines and sines are given.
     void (*rotate)(float* x, const float* cosines, const float* sines, int64_t pairs, RopePairing pairing);
-    /// out = x in another type: F16, BF16 or F32.
-    void (*convert)(Type type, void* out, const float* x, int64_t count);
+    /// Rounds one position's key and value of a head into a tile of a 16-bit cache (KvTile); scratch holds
+    /// 2 · paddedHead(headDim) floats.
+    void (*keep)(std::byte* tile, int position, const float* key, const float* value, int64_t headDim, float* scratch);
     /// out [rows, columns] (=, or += when `accumulate`) sums [rows, tileRows] + bias; columns ≤ tileRows, bias may be
     /// null.
     void (*store)(float* out, int64_t stride, const float* sums, int rows, int columns, const float* bias,

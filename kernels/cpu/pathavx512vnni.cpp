@@ -11,7 +11,7 @@ struct VectorAvx512Vnni : VectorAvx512 {
     static constexpr bool unsignedDot = true;
 
     static I dotUnsigned(I sum, B w, const int8_t* a) { return _mm512_dpbusd_epi32(sum, w, repeat(a)); }
-    static B flipSigns(B v) { return _mm512_xor_si512(v, bytes(0x80)); }
+    static I dotPairs(I sum, S w, const int16_t* a) { return _mm512_dpwssd_epi32(sum, w, repeat(a)); }
 };
 
 } // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
-#include "kernels/cpu/attention.h"
 #include "kernels/cpu/deltarule.h"
+#include "kernels/cpu/fixedattention.h"
 #include "kernels/cpu/path.h"
 #include "kernels/cpu/products.h"
 #include "kernels/cpu/rowwise.h"
@@ -87,7 +87,7 @@ constexpr CpuPath pathOf(std::string_view name)
         addRows<V>,
         gateRows<V>,
         rotateHead<V>,
-        convertRow<V>,
+        keepPosition<V>,
         storeSums<V>,
         attendAny<V>,
         attendSpanAny<V>,

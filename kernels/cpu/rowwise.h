@@ -137,24 +137,6 @@ void rotateHead(float* x, const float* cosines, const float* sines, int64_t pair
 }
 
 template <class V>
-void convertRow(Type type, void* out, const float* x, int64_t count)
-{
-    auto* narrow = static_cast<uint16_t*>(out);
-    if (type == Type::F32) {
-        __builtin_memcpy(out, x, size_t(count) * sizeof(float));
-    } else if (type == Type::BF16) {
-        for (int64_t i = 0; i < count; ++i)
-            narrow[i] = floatToBfloat(x[i]);
-    } else {
-        int64_t i = 0;
-        for (; i + V::lanes <= count; i += V::lanes)
-            V::storeHalf(narrow + i, V::load(x + i));
-        for (; i < count; ++i)
-            narrow[i] = floatToHalf(x[i]);
-    }
-}
-
-template <class V>
 void storeSums(float* out, int64_t stride, const float* sums, int rows, int columns, const float* bias, bool accumulate)
 {
     using F = typename V::F;

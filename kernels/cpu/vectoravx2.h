@@ -38,6 +38,7 @@ struct VectorAvx2 {
         const I exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
         return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
     }
+    static F timesPower2(F p, F n) { return zeroBelow(mul(p, power2(max(n, set(-126)))), n, -126); }
     static float sum(F v)
     {
         __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -54,10 +55,6 @@ struct VectorAvx2 {
     static F fromHalf(const uint16_t* p)
     {
         return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-    }
-    static void storeHalf(uint16_t* p, F v)
-    {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
     }
     static F fromBfloat(const uint16_t* p)
     {
@@ -92,6 +89,12 @@ struct VectorAvx2 {
         _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
         return n;
     }
+    static void storeWords(int16_t* p, F v)
+    {
+        const I n = _mm256_cvtps_epi32(v);
+        const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), words);
+    }
     static int32_t sumInt(I v)
     {
         __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -100,6 +103,8 @@ struct VectorAvx2 {
     }
 
     static B loadBytes(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const B*>(p)); }
+    static S loadWords(const int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const S*>(p)); }
+    static B flipSigns(B v) { return _mm256_xor_si256(v, bytes(0x80)); }
     static B bytes(uint8_t x) { return _mm256_set1_epi8(char(x)); }
     static B both(B a, B b) { return _mm256_and_si256(a, b); }
     static B either(B a, B b) { return _mm256_or_si256(a, b); }
@@ -125,6 +130,7 @@ struct VectorAvx2 {
     {
         return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(repeat(a), w));
     }
+    static I dotPairs(I sum, S w, const int16_t* a) { return addInt(sum, _mm256_madd_epi16(w, repeat(a))); }
     static S addPairs(S a, S b) { return _mm256_add_epi16(a, b); }
     static I widen(S s) { return _mm256_madd_epi16(s, _mm256_set1_epi16(1)); }
 
@@ -133,7 +139,7 @@ private:
     {
         return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     }
-    static I repeat(const int8_t* a)
+    static I repeat(const void* a)
     {
         int32_t four;
         std::memcpy(&four, a, 4);

@@ -41,16 +41,13 @@ struct VectorAvx512 {
         const I exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
         return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
     }
+    static F timesPower2(F p, F n) { return _mm512_scalef_ps(p, n); }
     static float sum(F v) { return _mm512_reduce_add_ps(v); }
     static float largest(F v) { return _mm512_reduce_max_ps(v); }
 
     static F fromHalf(const uint16_t* p)
     {
         return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-    }
-    static void storeHalf(uint16_t* p, F v)
-    {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
     }
     static F fromBfloat(const uint16_t* p)
     {
@@ -84,9 +81,15 @@ struct VectorAvx512 {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(n));
         return n;
     }
+    static void storeWords(int16_t* p, F v)
+    {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
+    }
     static int32_t sumInt(I v) { return _mm512_reduce_add_epi32(v); }
 
     static B loadBytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+    static S loadWords(const int16_t* p) { return _mm512_loadu_si512(p); }
+    static B flipSigns(B v) { return _mm512_xor_si512(v, bytes(0x80)); }
     static B bytes(uint8_t x) { return _mm512_set1_epi8(char(x)); }
     static B both(B a, B b) { return _mm512_and_si512(a, b); }
     static B either(B a, B b) { return _mm512_or_si512(a, b); }
@@ -114,6 +117,7 @@ struct VectorAvx512 {
         const I signedX = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
         return _mm512_maddubs_epi16(_mm512_abs_epi8(w), signedX);
     }
+    static I dotPairs(I sum, S w, const int16_t* a) { return addInt(sum, _mm512_madd_epi16(w, repeat(a))); }
     static S addPairs(S a, S b) { return _mm512_add_epi16(a, b); }
     static I widen(S s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
 
@@ -122,7 +126,7 @@ protected:
     {
         return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }
-    static I repeat(const int8_t* a)
+    static I repeat(const void* a)
     {
         int32_t four;
         std::memcpy(&four, a, 4);

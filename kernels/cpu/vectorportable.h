@@ -64,6 +64,11 @@ struct VectorPortable {
     {
         return F((__builtin_convertvector(n, I) + 127) << 23);
     }
+    /// p · 2^n for integral n below 128; 0, or as good as that, for n below −126.
+    static F timesPower2(F p, F n)
+    {
+        return zeroBelow(p * power2(max(n, set(-126))), n, -126);
+    }
     static float sum(F v)
     {
         return (v[0] + v[2]) + (v[1] + v[3]);
@@ -82,11 +87,6 @@ struct VectorPortable {
         const U special = U(magnitude >= U(set(0)) + 0x0f800000u) & 0x7f800000u;
         const U scaled = U(F(magnitude) * set(0x1p112f));
         return F(scaled | special | (bits & 0x8000u) << 16);
-    }
-    static void storeHalf(uint16_t* p, F v)
-    {
-        for (int i = 0; i < lanes; ++i)
-            p[i] = floatToHalf(v[i]);
     }
     static F fromBfloat(const uint16_t* p)
     {
@@ -135,6 +135,13 @@ struct VectorPortable {
             p[i] = int8_t(n[i]);
         return n;
     }
+    /// Rounds to int16 (the values are within range).
+    static void storeWords(int16_t* p, F v)
+    {
+        const I n = __builtin_convertvector(round(v), I);
+        for (int i = 0; i < lanes; ++i)
+            p[i] = int16_t(n[i]);
+    }
     static int32_t sumInt(I v)
     {
         return v[0] + v[1] + v[2] + v[3];
@@ -145,6 +152,16 @@ struct VectorPortable {
         B v;
         std::memcpy(&v, p, sizeof v);
         return v;
+    }
+    static S loadWords(const int16_t* p)
+    {
+        S v;
+        std::memcpy(&v, p, sizeof v);
+        return v;
+    }
+    static B flipSigns(B v)
+    {
+        return v ^ uint16_t(0x8080);
     }
     static B bytes(uint8_t x)
     {
@@ -191,6 +208,11 @@ struct VectorPortable {
     {
         const S x = repeat(a);
         return even(S(w)) * even(x) + odd(S(w)) * odd(x);
+    }
+    /// Lane i of sum + w[2i] · a[0] + w[2i + 1] · a[1].
+    static I dotPairs(I sum, S w, const int16_t* a)
+    {
+        return sum + (I(w) << 16 >> 16) * int32_t(a[0]) + (I(w) >> 16) * int32_t(a[1]);
     }
     static S addPairs(S a, S b)
     {

@@ -118,7 +118,7 @@ MemoryLayout planMemory(const kernels::Device& device, ModelGraph& graph, const 
     const int context = options.contextTokens > 0 ? options.contextTokens
                                                   : std::max(largestContext, std::min(BlockTokens, shape.contextLimit));
     const int needed = blocksFor(context);
-    const int wanted = std::max(needed, blocksFor(int64_t(sequences) * std::min(context, DefaultTokensPerSequence)));
+    const int wanted = std::max(needed, sequences * blocksFor(std::min(context, DefaultTokensPerSequence)));
     const int blocks = std::max(needed, sizes.largestCache(context, wanted));
 
     MemoryLayout layout;

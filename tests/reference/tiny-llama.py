@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-only
-"""Writes tests/unit/engine/data/tinyllama.f32: logits of small random Llamas, computed plainly in double precision, but
-for keys and values, which are rounded to the cache's float16.
+"""Writes tests/unit/engine/data/tinyllama.f32: logits of small random Llamas, computed plainly in double precision.
 
 The weights are not stored: the test (tests/unit/engine/tinyllama.cpp) and this script make the same ones from their
 names. Every value is a small multiple of a power of two, exact in float16, bfloat16 and Q8_0. The file holds, one after
@@ -109,8 +108,7 @@ def logits(variant, tokens):
         q = rotate(project(x, "attn_q", HEADS * HEAD_DIM, HIDDEN).reshape(n, HEADS, HEAD_DIM), variant)
         k = rotate(project(x, "attn_k", KV_HEADS * HEAD_DIM, HIDDEN).reshape(n, KV_HEADS, HEAD_DIM), variant)
         v = project(x, "attn_v", KV_HEADS * HEAD_DIM, HIDDEN).reshape(n, KV_HEADS, HEAD_DIM)
-        # The cache holds float16.
-        k, v = (np.repeat(t.astype(np.float16).astype(np.float64), HEADS // KV_HEADS, axis=1) for t in (k, v))
+        k, v = (np.repeat(t, HEADS // KV_HEADS, axis=1) for t in (k, v))
         scores = np.einsum("ihd,jhd->hij", q, k) / np.sqrt(HEAD_DIM)
         scores = np.where(hidden, -np.inf, scores)
         weights = np.exp(scores - scores.max(-1, keepdims=True))

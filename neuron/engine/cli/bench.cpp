@@ -13,6 +13,9 @@ namespace cortex::engine::cli {
 
 namespace {
 
+/// Steps in which not all of several sequences generate: while they come in one after the other, and at the end.
+constexpr int togetherMargin = 4;
+
 struct BenchOptions {
     std::string model;
     std::string quant;
@@ -61,47 +64,67 @@ SequenceTimings measure(Engine& engine, int promptTokens, int newTokens)
     return generation.result.timings;
 }
 
-/// Counts down until several sequences have ended.
-class EndSink : public SequenceSink {
+/// Notes when each token of a sequence came, and counts down at its end. Its figures belong to the engine's thread until
+/// the latch has opened.
+class ClockSink : public SequenceSink {
 public:
-    explicit EndSink(std::latch& ended)
+    using Clock = std::chrono::steady_clock;
+
+    ClockSink(std::latch& ended, int newTokens)
         : m_ended(ended)
     {
+        times.reserve(size_t(newTokens));
     }
-    void token(int32_t, const std::string&) override { }
+    void token(int32_t, const std::string&) override { times.push_back(Clock::now()); }
     void finished(const SequenceResult& result, const std::string&) override
     {
-        m_reason = result.reason;
+        reason = result.reason;
         m_ended.count_down();
     }
-    FinishReason reason() const { return m_reason; } ///< once the latch has opened
+
+    std::vector<Clock::time_point> times;
+    FinishReason reason = FinishReason::Failed;
 
 private:
     std::latch& m_ended;
-    FinishReason m_reason = FinishReason::Failed;
 };
 
-/// Tokens per second of several sequences that generate side by side, from empty contexts.
+/// Tokens per second of several sequences that generate side by side, from empty contexts, while all of them do: from
+/// the first token of the one that began last to the step before the first one's last token. So every step that counts
+/// yields a token of each.
 double measureTogether(Engine& engine, int sequences, int newTokens)
 {
     std::latch ended(sequences);
-    std::vector<std::shared_ptr<EndSink>> sinks;
-    const auto begin = std::chrono::steady_clock::now();
+    std::vector<std::shared_ptr<ClockSink>> sinks;
     for (int i = 0; i < sequences; ++i) {
         SequenceRequest request;
         request.prompt = someTokens(1, engine.info().vocabularySize);
         request.maxTokens = newTokens;
         request.sampling.temperature = 0;
         request.ignoreEos = true;
-        sinks.push_back(std::make_shared<EndSink>(ended));
+        sinks.push_back(std::make_shared<ClockSink>(ended, newTokens));
         engine.submit(std::move(request), sinks.back());
     }
     ended.wait();
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-    for (const auto& sink : sinks)
-        if (sink->reason() != FinishReason::Length)
+
+    auto begin = ClockSink::Clock::time_point::min(), firstEnd = ClockSink::Clock::time_point::max();
+    for (const auto& sink : sinks) {
+        if (sink->reason != FinishReason::Length)
             throw Error(ErrorKind::Internal, "a sequence ended early");
-    return double(sequences) * newTokens / elapsed.count();
+        begin = std::max(begin, sink->times.front());
+        firstEnd = std::min(firstEnd, sink->times.back());
+    }
+    int tokens = 0;
+    auto end = begin;
+    for (const auto& sink : sinks) {
+        const auto first = std::upper_bound(sink->times.begin(), sink->times.end(), begin);
+        const auto last = std::lower_bound(first, sink->times.end(), firstEnd);
+        tokens += int(last - first);
+        end = last == first ? end : std::max(end, *(last - 1));
+    }
+    if (tokens == 0)
+        throw Error(ErrorKind::BadRequest, "so many sequences never generate all at once: ask for more tokens (-n)");
+    return tokens / std::chrono::duration<double>(end - begin).count();
 }
 
 int run(const BenchOptions& options)
@@ -113,7 +136,7 @@ int run(const BenchOptions& options)
     load.quant = options.quant;
     load.instructions = options.instructions;
     load.maxSequences = options.sequences;
-    load.contextTokens = std::max(options.promptTokens + 1, options.newTokens + 2);
+    load.contextTokens = std::max(options.promptTokens + 1, options.newTokens + 1 + togetherMargin);
     load.stepTokens = std::max(512, std::min(options.promptTokens, 2048));
     load.text = false;
     const auto engine = loadEngine(load, options.model);
@@ -128,7 +151,7 @@ int run(const BenchOptions& options)
         if (options.newTokens > 0)
             decode.push_back(options.newTokens / measure(*engine, 1, options.newTokens + 1).decode);
         if (options.sequences > 1)
-            together.push_back(measureTogether(*engine, options.sequences, std::max(1, options.newTokens)));
+            together.push_back(measureTogether(*engine, options.sequences, options.newTokens + togetherMargin));
         ceiling.push_back(kernels::measureReadBandwidth(engine->device().threads));
         peak.push_back(kernels::measureDotPeak(engine->device().threads));
     }

@@ -91,7 +91,7 @@ void Scheduler::planAdmissions(int prefillRows)
 {
     while (!m_waiting.empty() && !m_freeSlots.empty() && prefillRows > 0) {
         const int needed = blocksFor(int(m_waiting.front()->tokens().size()));
-        if (m_blocks.free() < needed + running())
+        if (m_blocks.free() < needed + growing())
             return;
         m_running.push_back(std::move(m_waiting.front()));
         m_waiting.pop_front();
@@ -177,6 +177,14 @@ void Scheduler::release(Sequence& sequence)
     if (sequence.slot >= 0)
         m_freeSlots.push_back(sequence.slot);
     sequence.slot = -1;
+}
+
+/// Running sequences that do not hold the blocks of all the tokens they may come to.
+int Scheduler::growing() const
+{
+    return int(std::count_if(m_running.begin(), m_running.end(), [this](const std::unique_ptr<Sequence>& sequence) {
+        return int(sequence->blocks.size()) < blocksFor(sequence->lengthLimit());
+    }));
 }
 
 int Scheduler::blocksFor(int tokens) const

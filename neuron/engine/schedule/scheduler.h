@@ -26,7 +26,8 @@ struct SchedulerLimits {
 /// to
 ///    be preempted. So the running sequences are always older than all waiting ones.
 /// 2. The first waiting sequence is admitted when a slot is free, the step has rows left, and the free blocks hold its
-///    tokens and leave one block to grow for every sequence that runs. Nobody overtakes it. It gets its blocks at once.
+///    tokens and leave one block to grow for every running sequence that may still need one. Nobody overtakes it. It
+///    gets its blocks at once.
 /// 3. A step has stepTokens rows. Every decoding sequence gets one; what is left goes to prefills, oldest first.
 /// 4. A sequence that grows takes blocks as it needs them. When none is free, the youngest running sequence is
 /// preempted:
@@ -77,6 +78,7 @@ private:
     void preemptYoungest();
     void release(Sequence& sequence);
     int blocksFor(int tokens) const;
+    int growing() const;
 
     SchedulerLimits m_limits;
     int m_blocksPerSequence;

@@ -13,7 +13,7 @@ double seconds(Sequence::Clock::duration duration)
     return std::chrono::duration<double>(duration).count();
 }
 
-int lengthLimit(const SequenceRequest& request, int contextTokens)
+int limitOf(const SequenceRequest& request, int contextTokens)
 {
     const int room = contextTokens - int(request.prompt.size());
     const int wanted = request.maxTokens > 0 ? std::min(request.maxTokens, room) : room;
@@ -32,7 +32,7 @@ Sequence::Sequence(SequenceId id, SequenceRequest request, std::shared_ptr<Seque
     , m_sampler(m_request.sampling, m_request.prompt)
     , m_tokens(m_request.prompt)
     , m_promptTokens(int(m_tokens.size()))
-    , m_lengthLimit(lengthLimit(m_request, contextTokens))
+    , m_lengthLimit(limitOf(m_request, contextTokens))
 {
     assert(m_promptTokens > 0 && m_promptTokens < contextTokens);
     if (m_tokenizer)

@@ -36,6 +36,8 @@ public:
     int promptTokens() const { return m_promptTokens; }
     int computed() const { return m_computed; }
     int pending() const { return int(m_tokens.size()) - m_computed; }
+    /// Its tokens will not be more, prompt included.
+    int lengthLimit() const { return m_lengthLimit; }
     /// One pending token behind computed ones: one row of a step, at the pace at which people read.
     bool decoding() const { return m_computed > 0 && pending() == 1; }
 

@@ -18,6 +18,7 @@ private Q_SLOTS:
     void init();
     void cleanup();
     void streamsAnAnswer();
+    void believesTheServersSpeed();
     void keepsTheHistory();
     void stopKeepsTheTextAndLeavesTheServer();
     void regenerateAsksAgain();
@@ -89,6 +90,18 @@ void TestChatSession::streamsAnAnswer()
     QCOMPARE(request.value(QLatin1String("model")).toString(), QStringLiteral("org/model"));
     QVERIFY(request.value(QLatin1String("stream")).toBool());
     QCOMPARE(request.value(QLatin1String("messages")).toArray().size(), 1);
+}
+
+void TestChatSession::believesTheServersSpeed()
+{
+    ask(QStringLiteral("Hello?"));
+    m_server->sendContent(QStringLiteral("Good "));
+    m_server->sendContent(QStringLiteral("day."));
+    m_server->sendEvent(R"({"choices":[{"delta":{}}],"timings":{"predicted_per_second":42.5}})");
+    m_server->sendFinish(QStringLiteral("stop"), 7);
+    QTRY_VERIFY(!m_session->isBusy());
+    QCOMPARE(reply().timings.tokens, 7);
+    QCOMPARE(*reply().timings.tokensPerSecond, 42.5);
 }
 
 void TestChatSession::keepsTheHistory()

@@ -160,6 +160,17 @@ TEST_CASE("the first to come is admitted first")
     CHECK(world.submitted.at(first).sink->heard().result.has_value());
 }
 
+TEST_CASE("sequences that hold all the blocks they will ever need keep nobody out")
+{
+    World world({.slots = 4, .stepTokens = 8, .contextTokens = 8, .blockTokens = 4, .blocks = 4});
+    for (int i = 0; i < 4; ++i)
+        world.add(greedyRequest({1, 2}, 2)); // one block each
+    world.step();
+    CHECK(world.scheduler.running() == 4);
+    world.step();
+    CHECK(world.scheduler.idle());
+}
+
 TEST_CASE("the youngest yields its blocks, and nobody can tell")
 {
     // Two sequences that each need the whole pool at their ends.

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace cortex::kernels;
@@ -198,7 +199,7 @@ std::vector<double> reference(const Layer& layer, const Parameters& parameters, 
 
 WorkspaceLimits limitsFor(const Layer& layer)
 {
-    return {.rows = 512, .columns = 64, .heads = layer.heads, .headDim = layer.headDim, .contextTokens = 768};
+    return {.rows = 512, .columns = 64, .heads = layer.heads, .headDim = layer.headDim, .contextTokens = 1536};
 }
 
 std::vector<Layer> variants()
@@ -215,7 +216,7 @@ std::vector<Layer> variants()
          .blockTokens = 24},
         {.heads = 8, .kvHeads = 1, .window = 37, .cacheType = Type::BF16, .blockTokens = 32},
         {.window = 100, .cacheType = Type::F32, .blockTokens = 128, .magnitude = 1.2f},
-        {.heads = 13, .kvHeads = 1, .rotary = 8, .pairing = RopePairing::Interleaved, .blockTokens = 1},
+        {.heads = 13, .kvHeads = 1, .rotary = 8, .pairing = RopePairing::Interleaved, .blockTokens = 48},
     };
 }
 
@@ -231,7 +232,7 @@ TEST_CASE("attention over a prompt matches the reference")
         const Parameters parameters(layer, random);
         const std::vector<Sequence> sequences{{layer, 150, random}};
         const std::vector<double> expected = reference(layer, parameters, sequences[0]);
-        const double tolerance = layer.cacheType == Type::F32 ? 1e-6 : layer.cacheType == Type::F16 ? 2e-3 : 2e-2;
+        const double tolerance = layer.cacheType == Type::F32 ? 1e-6 : 1e-3;
         for (const auto& device : allDevices(limitsFor(layer))) {
             INFO(describe(*device));
             DeviceLayer onDevice(*device, layer, parameters, 1, 150);
@@ -317,6 +318,49 @@ TEST_CASE("workers that share the spans of one sequence leave its bits alone")
                 CHECK(std::equal(out.begin(), out.begin() + long(count),
                                  expected.begin() + long(size_t(step[0].first - 500) * width)));
             }
+        }
+    }
+}
+
+TEST_CASE("far keys are told well enough, and the same whatever the split")
+{
+    // Keys with an outlier, as models have them: rounded as they are, it would leave few bits to the other dimensions.
+    const Layer layers[] = {{.heads = 8, .kvHeads = 1, .headDim = 128, .rotary = 128},
+                            {.heads = 3, .kvHeads = 1, .headDim = 80, .rotary = 20, .window = 1200}};
+    for (const Layer& layer : layers) {
+        CAPTURE(layer.headDim);
+        Random random(8);
+        const Parameters parameters(layer, random);
+        constexpr int rows = 1400;
+        std::vector<Sequence> sequences{{layer, rows, random}};
+        for (int row = 0; row < rows; ++row)
+            for (int head = 0; head < layer.kvHeads; ++head)
+                sequences[0].k[size_t((row * layer.kvHeads + head) * layer.headDim + layer.headDim - 1)] = 20;
+        const std::vector<double> expected = reference(layer, parameters, sequences[0]);
+        const size_t width = size_t(layer.queryWidth());
+        for (const std::string& path : cpuInstructionPaths()) {
+            INFO(path);
+            const auto one = createCpuDevice(1, path), three = createCpuDevice(3, path);
+            one->reserveWorkspace(limitsFor(layer));
+            three->reserveWorkspace(limitsFor(layer));
+            DeviceLayer whole(*one, layer, parameters, 1, rows), cut(*three, layer, parameters, 1, rows);
+            std::vector<float> out;
+            for (int first = 0; first < rows; first += 512) {
+                const std::vector<float> step = whole.step(sequences, {{0, first, std::min(512, rows - first)}});
+                out.insert(out.end(), step.begin(), step.end());
+            }
+            const long far = 1024 * long(width); // the first row that finds keys four spans behind its own
+            CHECK(relativeError({out.begin(), out.begin() + far}, {expected.begin(), expected.begin() + far}) < 1e-3);
+            CHECK(relativeError({out.begin() + far, out.end()}, {expected.begin() + far, expected.end()}) < 1.5e-2);
+
+            // Steps across the position where the first span becomes far, row by row and not.
+            int first = 0;
+            for (int count : {512, 500, 10, 1, 1, 1, 3, 240, 11, 1, 1, 118, 1}) {
+                const std::vector<float> step = cut.step(sequences, {{0, first, count}});
+                CHECK(std::equal(step.begin(), step.end(), out.begin() + long(size_t(first) * width)));
+                first += count;
+            }
+            CHECK(first == rows);
         }
     }
 }

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-3.0-only
+#pragma once
+
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/kvtile.h"
+
+// Attention over a 16-bit cache in integer arithmetic, for any vector type V: int16 dot products, twice the rate of
+// float32 multiply-adds where the processor has an instruction for them, and int8 ones, four times the rate, for the
+// scores of far keys. Included by the path*.cpp files only; see products.h.
+
+namespace cortex::kernels {
+namespace {
+
+// No function of the standard library here: what is compiled for one instruction set must not be linked into another.
+
+inline void copyPadded(float* to, const float* from, int64_t count, int64_t padded)
+{
+    __builtin_memcpy(to, from, size_t(count) * sizeof(float));
+    for (int64_t i = count; i < padded; ++i)
+        to[i] = 0;
+}
+
+/// x ← a Hadamard matrix times x, unnormalised, in every run of spreadRun(headDim) elements. A stage adds and subtracts
+/// the halves of a run and interleaves them: all stages are alike.
+template <class V>
+void spread(float* x, float* scratch, int64_t headDim)
+{
+    const int64_t run = spreadRun(headDim);
+    for (int64_t begin = 0; begin < headDim; begin += run) {
+        float* __restrict from = x + begin;
+        float* __restrict to = scratch;
+        for (int64_t stage = 1; stage < run; stage *= 2) {
+            for (int64_t i = 0; i < run / 2; ++i) {
+                const float a = from[i], b = from[i + run / 2];
+                to[2 * i] = a + b;
+                to[2 * i + 1] = a - b;
+            }
+            float* const swapped = from;
+            from = to;
+            to = swapped;
+        }
+        if (from != x + begin)
+            copyPadded(x + begin, from, run, run);
+    }
+}
+
+template <class V>
+float largestMagnitude(const float* x, int64_t columns)
+{
+    typename V::F largest = V::set(0);
+    for (int64_t i = 0; i < columns; i += V::lanes)
+        largest = V::max(largest, V::abs(V::load(x + i)));
+    return V::largest(largest);
+}
+
+/// words = x · factor, rounded.
+template <class V>
+void storeScaled(int16_t* words, const float* x, float factor, int64_t columns)
+{
+    for (int64_t i = 0; i < columns; i += V::lanes)
+        V::storeWords(words + i, V::mul(V::load(x + i), V::set(factor)));
+}
+
+constexpr float inverseOrZero(float limit, float x)
+{
+    return x > 0 ? limit / x : x; // not a number stays one
+}
+
+/// Writes one position of a tile. scratch: 2 · columns floats.
+template <class V>
+void keepPosition(std::byte* memory, int position, const float* key, const float* value, int64_t headDim,
+                  float* scratch)
+{
+    const KvTile tile{memory};
+    const int64_t columns = paddedHead(headDim);
+    float* x = scratch;
+    auto* words = reinterpret_cast<int16_t*>(scratch + columns);
+
+    copyPadded(x, key, headDim, columns);
+    spread<V>(x, scratch + columns, headDim);
+    float largest = largestMagnitude<V>(x, columns);
+    tile.keyScales()[position] = largest / KvTile::keyLimit;
+    storeScaled<V>(words, x, inverseOrZero(KvTile::keyLimit, largest), columns);
+    uint8_t* high = tile.keyHigh() + 4 * position;
+    uint8_t* low = tile.keyLow(columns) + 4 * position;
+    for (int64_t d = 0; d < columns; d += 4, high += 4 * KvTile::positions, low += 4 * KvTile::positions)
+        for (int i = 0; i < 4; ++i) {
+            const auto word = uint16_t(words[d + i] + 32768);
+            high[i] = uint8_t(word >> 8);
+            low[i] = uint8_t(word);
+        }
+
+    copyPadded(x, value, headDim, columns);
+    largest = largestMagnitude<V>(x, columns);
+    tile.valueScales()[position] = largest / KvTile::valueLimit;
+    storeScaled<V>(words, x, inverseOrZero(KvTile::valueLimit, largest), columns);
+    int16_t* values = tile.values(columns) + position / 2 * KvTile::pairStride + position % 2;
+    for (int64_t d = 0; d < columns; ++d)
+        values[KvTile::valueOffset(d)] = words[d];
+}
+
+/// What a query's integers stand for.
+struct FixedQuery {
+    float near; ///< of a unit of the int16 product with a key's number
+    float far; ///< of a unit of the int8 product with a key's upper byte
+    float farOffset; ///< an upper byte stands for the middle of what it may be: half its unit more
+    int32_t farStart; ///< takes away the 128 that upper bytes have too much
+};
+
+/// A task's scratch memory: the queries, rounded, and the partial results.
+template <class V>
+class FixedState {
+public:
+    static constexpr int span = AttentionTask::span;
+    static constexpr int group = 16; ///< vectors whose numbers lie side by side; no bundle reaches into the next group
+    static constexpr int bundle = V::lanes == 16 ? 16 : 8; ///< vectors that share the loads of keys and values
+    /// Dimensions whose int16 products are summed before they become a float. A query's numbers there have a norm of
+    /// 8000 at most and a key's one of 32767 · 8, so that by Cauchy and Schwarz the sum stays below 2^31.
+    static constexpr int segment = 64;
+    static constexpr float segmentNorm = 8000;
+
+    FixedState(const AttentionTask& task, float* spanPartials, int64_t stride)
+        : columns(paddedHead(task.headDim))
+        , partials(spanPartials)
+        , partialStride(stride)
+    {
+        float* memory = task.scratch;
+        const auto take = [&memory](int64_t floats) {
+            float* taken = memory;
+            memory += floats;
+            return taken;
+        };
+        scores = take(attentionScores(task.headDim));
+        weights = reinterpret_cast<int16_t*>(take(bundle * span / 2));
+        m_codes = reinterpret_cast<int8_t*>(take(AttentionTask::maxVectors * columns / 4));
+        m_words = reinterpret_cast<int16_t*>(take(AttentionTask::maxVectors * columns / 2));
+        ownPartials = take(2 * AttentionTask::maxVectors * attentionPartial(task.headDim));
+        if (!partials)
+            partials = ownPartials;
+        for (int v = 0; v < task.vectors; ++v)
+            prepare(task, v);
+    }
+
+    /// Of the bundle that begins at a vector: four columns of each vector side by side, `group` vectors to a row.
+    const int8_t* codes(int vector) const { return m_codes + vector / group * group * columns + vector % group * 4; }
+    /// Likewise, pairs of columns: of each four the first and third, then the others.
+    const int16_t* queryWords(int vector) const
+    {
+        return m_words + vector / group * group * columns + vector % group * 2;
+    }
+    float* partial(int vector) const { return partials + vector * partialStride; }
+
+    int64_t columns;
+    float* partials;
+    int64_t partialStride;
+    float* ownPartials;
+    float* scores; ///< [bundle][span]
+    int16_t* weights; ///< [bundle][span]
+    FixedQuery queries[AttentionTask::maxVectors];
+
+private:
+    int8_t* m_codes; ///< [vectors / group][columns / 4][group][4]
+    int16_t* m_words; ///< [vectors / group][columns / 2][group][2]
+
+    void prepare(const AttentionTask& task, int v)
+    {
+        float* x = scores; // these two are not in use yet
+        int16_t* numbers = weights;
+        copyPadded(x, task.queries[v], task.headDim, columns);
+        spread<V>(x, x + columns, task.headDim);
+        const float unit = task.scale / float(spreadRun(task.headDim));
+        FixedQuery& query = queries[v];
+
+        if constexpr (V::unsignedDot) {
+            const float largest = largestMagnitude<V>(x, columns);
+            const typename V::F factor = V::set(inverseOrZero(127, largest));
+            typename V::I sum = V::setInt(0);
+            auto* bytes = reinterpret_cast<int8_t*>(numbers);
+            for (int64_t d = 0; d < columns; d += V::lanes)
+                sum = V::addInt(sum, V::storeCodes(bytes + d, V::mul(V::load(x + d), factor)));
+            int8_t* to = m_codes + v / group * group * columns + v % group * 4;
+            for (int64_t d = 0; d < columns; d += 4, to += 4 * group)
+                __builtin_memcpy(to, bytes + d, 4);
+            query.far = largest / 127 * 256 * unit;
+            query.farOffset = query.far * 0.5f * float(V::sumInt(sum));
+            query.farStart = -128 * V::sumInt(sum);
+        }
+
+        float norm = 0;
+        for (int64_t begin = 0; begin < columns; begin += segment) {
+            const int64_t count = columns - begin < segment ? columns - begin : segment;
+            const float squares = dotProduct<V>(x + begin, x + begin, count);
+            norm = squares > norm ? squares : norm;
+        }
+        norm = __builtin_sqrtf(norm);
+        query.near = norm / segmentNorm * unit;
+        storeScaled<V>(numbers, x, inverseOrZero(segmentNorm, norm), columns);
+        int16_t* to = m_words + v / group * group * columns + v % group * 2;
+        for (int64_t d = 0; d < columns; d += 4, to += 4 * group)
+            for (int i = 0; i < 2; ++i) {
+                to[2 * group * i] = numbers[d + i];
+                to[2 * group * i + 1] = numbers[d + i + 2];
+            }
+    }
+};
+
+/// Scores against the sixteen positions of a tile, from whole keys.
+template <class V, int vectors>
+void scoreNear(KvTile tile, KvTile next, const FixedState<V>& state, int first, float* scores)
+{
+    using F = typename V::F;
+    using B = typename V::B;
+    constexpr int segment = FixedState<V>::segment;
+    constexpr int group = FixedState<V>::group;
+    const int64_t columns = state.columns;
+    for (int at = 0; at < KvTile::positions; at += V::lanes) {
+        const uint8_t* high = tile.keyHigh() + 4 * at;
+        const uint8_t* low = tile.keyLow(columns) + 4 * at;
+        const int16_t* q = state.queryWords(first);
+        for (int64_t begin = 0; begin < columns; begin += segment) {
+            const int64_t end = begin + segment < columns ? begin + segment : columns;
+            typename V::I total[vectors];
+            CORTEX_UNROLL
+            for (int v = 0; v < vectors; ++v)
+                total[v] = V::setInt(0);
+            for (int64_t d = begin; d < end; d += 4, q += 4 * group) {
+                __builtin_prefetch(next.keyHigh() + d * KvTile::positions);
+                __builtin_prefetch(next.keyLow(columns) + d * KvTile::positions);
+                const B upper = V::flipSigns(V::loadBytes(high + d * KvTile::positions));
+                const B lower = V::loadBytes(low + d * KvTile::positions);
+                const B even = V::either(V::template shiftLeft<8>(upper),
+                                         V::template shiftRight<8>(V::template shiftLeft<8>(lower)));
+                const B odd = V::either(V::template shiftLeft<8>(V::template shiftRight<8>(upper)),
+                                        V::template shiftRight<8>(lower));
+                CORTEX_UNROLL
+                for (int v = 0; v < vectors; ++v)
+                    total[v] = V::dotPairs(total[v], (typename V::S)even, q + 2 * v);
+                CORTEX_UNROLL
+                for (int v = 0; v < vectors; ++v)
+                    total[v] = V::dotPairs(total[v], (typename V::S)odd, q + 2 * group + 2 * v);
+            }
+            CORTEX_UNROLL
+            for (int v = 0; v < vectors; ++v) {
+                float* out = scores + v * FixedState<V>::span + at;
+                const F sum = V::toFloat(total[v]);
+                V::store(out, begin == 0 ? sum : V::add(V::load(out), sum));
+            }
+        }
+        const F keyScale = V::load(tile.keyScales() + at);
+        for (int v = 0; v < vectors; ++v) {
+            float* out = scores + v * FixedState<V>::span + at;
+            V::store(out, V::mul(V::mul(V::load(out), V::set(state.queries[first + v].near)), keyScale));
+        }
+    }
+}
+
+/// Scores against the positions of a tile from the upper bytes of keys and 8-bit queries.
+template <class V, int vectors>
+void scoreFar(KvTile tile, KvTile next, const FixedState<V>& state, int first, float* scores)
+{
+    static_assert(V::lanes == KvTile::positions);
+    const int64_t columns = state.columns;
+    const int8_t* q = state.codes(first);
+    const FixedQuery* queries = state.queries + first;
+    const uint8_t* keys = tile.keyHigh();
+    typename V::I total[vectors];
+    CORTEX_UNROLL
+    for (int v = 0; v < vectors; ++v)
+        total[v] = V::setInt(queries[v].farStart);
+    for (int64_t d = 0; d < columns; d += 4, keys += 4 * KvTile::positions, q += 4 * FixedState<V>::group) {
+        __builtin_prefetch(next.keyHigh() + d * KvTile::positions);
+        const typename V::B k = V::loadBytes(keys);
+        CORTEX_UNROLL
+        for (int v = 0; v < vectors; ++v)
+            total[v] = V::dotUnsigned(total[v], k, q + 4 * v);
+    }
+    const typename V::F keyScale = V::load(tile.keyScales());
+    CORTEX_UNROLL
+    for (int v = 0; v < vectors; ++v) {
+        const auto score = V::fma(V::toFloat(total[v]), V::set(queries[v].far), V::set(queries[v].farOffset));
+        V::store(scores + v * FixedState<V>::span, V::mul(score, keyScale));
+    }
+}
+
+/// The tiles of a span that a task sees, and the scales of their values.
+struct SpanTiles {
+    static constexpr int most = AttentionTask::span / KvTile::positions;
+    int begin; ///< tiles before it are out of every window
+    int end;
+    KvTile tiles[most];
+    float valueScales[AttentionTask::span];
+
+    SpanTiles(const AttentionTask& task, int span)
+    {
+        const int start = span * AttentionTask::span;
+        const int seen = task.positions[task.vectors - 1] + 1 - start;
+        const int oldest = task.window > 0 ? task.positions[0] - task.window + 1 - start : 0;
+        begin = oldest > 0 ? oldest / KvTile::positions : 0;
+        end = seen < AttentionTask::span ? (seen + KvTile::positions - 1) / KvTile::positions : most;
+        for (int t = begin; t < end; ++t) {
+            const int position = start + t * KvTile::positions;
+            tiles[t].memory = const_cast<std::byte*>(task.cache)
+                + size_t(task.blockTable[position / task.blockTokens]) * task.blockStride
+                + size_t(position % task.blockTokens / KvTile::positions) * KvTile::bytes(task.headDim);
+            const float* scales = tiles[t].valueScales();
+            for (int i = 0; i < KvTile::positions; ++i)
+                valueScales[t * KvTile::positions + i] = t * KvTile::positions + i < seen ? scales[i] : 0;
+        }
+    }
+};
+
+/// e^(score − top), near enough for weights that are rounded to 16 bits.
+template <class V>
+typename V::F weightOf(typename V::F score, typename V::F negatedTop)
+{
+    using F = typename V::F;
+    const F x = V::max(V::fma(score, V::set(1.44269504f), negatedTop), V::set(-1000));
+    const F n = V::round(x);
+    const F r = V::sub(x, n);
+    F p = V::set(1.33335581e-3f);
+    p = V::fma(p, r, V::set(9.61812911e-3f));
+    p = V::fma(p, r, V::set(5.55041087e-2f));
+    p = V::fma(p, r, V::set(2.40226507e-1f));
+    p = V::fma(p, r, V::set(6.93147181e-1f));
+    p = V::fma(p, r, V::set(1.0f));
+    return V::timesPower2(p, n);
+}
+
+/// Turns a vector's scores of a span into integer weights of its values, and fills in `partial` but for its sums.
+/// Returns what a unit of those sums stands for.
+template <class V>
+float weighSpan(const AttentionTask& task, const SpanTiles& tiles, int end, Partial partial, int vector, int start,
+                float* scores, int16_t* words)
+{
+    using F = typename V::F;
+    const int begin = tiles.begin * KvTile::positions;
+    const int position = task.positions[vector] - start;
+    const int oldest = task.window > 0 ? position - task.window + 1 : 0;
+    for (int i = position + 1; i < end; ++i)
+        scores[i] = -__builtin_inff();
+    for (int i = begin; i < oldest && i < end; ++i)
+        scores[i] = -__builtin_inff();
+
+    F top = V::load(scores + begin);
+    for (int i = begin + V::lanes; i < end; i += V::lanes)
+        top = V::max(top, V::load(scores + i));
+    partial.largest = V::largest(top);
+    partial.weight = 0;
+    if (partial.largest == -__builtin_inff()) {
+        for (int i = begin; i < end; ++i)
+            words[i] = 0;
+        return 0;
+    }
+    const F negatedTop = V::set(partial.largest * -1.44269504f);
+    F weights = V::set(0), scaled = V::set(0), largest = V::set(0);
+    for (int i = begin; i < end; i += V::lanes) {
+        const F weight = weightOf<V>(V::load(scores + i), negatedTop);
+        const F product = V::mul(weight, V::load(tiles.valueScales + i));
+        V::store(scores + i, product);
+        weights = V::add(weights, weight);
+        scaled = V::add(scaled, product);
+        largest = V::max(largest, product);
+    }
+    partial.weight = V::sum(weights);
+    // Such that each weight fits 16 bits, and their sum times the largest value 32.
+    const float sum = V::sum(scaled), most = V::largest(largest);
+    const float bySum = 260000 / sum, byMost = 32767 / most;
+    const float factor = sum > 1e-30f ? (bySum < byMost ? bySum : byMost) : 0;
+    for (int i = begin; i < end; i += V::lanes)
+        V::storeWords(words + i, V::mul(V::load(scores + i), V::set(factor)));
+    return factor > 0 ? 1 / factor : sum * 0;
+}
+
+/// sums [d … d + width · lanes − 1] = Σ weights · values of a span.
+template <class V, int vectors, int width>
+void sumColumns(const FixedState<V>& state, const SpanTiles& tiles, int end, const float* units, int first, int64_t d)
+{
+    constexpr int span = FixedState<V>::span;
+    typename V::I total[vectors][width];
+    CORTEX_UNROLL
+    for (int v = 0; v < vectors; ++v) {
+        CORTEX_UNROLL
+        for (int w = 0; w < width; ++w)
+            total[v][w] = V::setInt(0);
+    }
+    for (int t = tiles.begin; t < end; ++t) {
+        const int16_t* weights = state.weights + t * KvTile::positions;
+        const int16_t* values = tiles.tiles[t].values(state.columns);
+        for (int pair = 0; pair < KvTile::positions / 2; ++pair, weights += 2, values += KvTile::pairStride) {
+            CORTEX_UNROLL
+            for (int w = 0; w < width; ++w) {
+                const typename V::S value = V::loadWords(values + KvTile::valueOffset(d + w * V::lanes));
+                CORTEX_UNROLL
+                for (int v = 0; v < vectors; ++v)
+                    total[v][w] = V::dotPairs(total[v][w], value, weights + v * span);
+            }
+        }
+    }
+    CORTEX_UNROLL
+    for (int v = 0; v < vectors; ++v) {
+        CORTEX_UNROLL
+        for (int w = 0; w < width; ++w)
+            V::store(state.partial(first + v) + d + w * V::lanes, V::mul(V::toFloat(total[v][w]), V::set(units[v])));
+    }
+}
+
+template <class V, int vectors>
+void attendFixedBundle(const AttentionTask& task, const FixedState<V>& state, const SpanTiles& tiles, int first,
+                       int span)
+{
+    constexpr int length = AttentionTask::span;
+    const int start = span * length;
+    const int seen = task.positions[first + vectors - 1] + 1 - start;
+    const int seenTiles = (seen + KvTile::positions - 1) / KvTile::positions;
+    const int end = seenTiles < tiles.end ? seenTiles : tiles.end;
+    bool far = false;
+    if constexpr (V::unsignedDot)
+        far = task.positions[first] / length - span >= AttentionTask::nearSpans;
+    for (int t = tiles.begin; t < end; ++t) {
+        float* scores = state.scores + t * KvTile::positions;
+        const KvTile tile = tiles.tiles[t], next = tiles.tiles[t + 1 < end ? t + 1 : t];
+        if constexpr (V::unsignedDot)
+            if (far) {
+                scoreFar<V, vectors>(tile, next, state, first, scores);
+                continue;
+            }
+        scoreNear<V, vectors>(tile, next, state, first, scores);
+    }
+    float units[vectors];
+    for (int v = 0; v < vectors; ++v)
+        units[v] = weighSpan<V>(task, tiles, end * KvTile::positions, {state.partial(first + v), task.headDim},
+                                first + v, start, state.scores + v * length, state.weights + v * length);
+
+    // With few vectors several columns go side by side: sums in flight, and long runs of the cache.
+    constexpr int width = vectors > FixedState<V>::bundle / 2 ? 1 : vectors > FixedState<V>::bundle / 4 ? 2 : 4;
+    int64_t d = 0;
+    for (; d + width * V::lanes <= state.columns; d += width * V::lanes)
+        sumColumns<V, vectors, width>(state, tiles, end, units, first, d);
+    for (; d < state.columns; d += V::lanes)
+        sumColumns<V, vectors, 1>(state, tiles, end, units, first, d);
+}
+
+/// The partial results of one span.
+template <class V>
+void runFixedSpan(const AttentionTask& task, const FixedState<V>& state, int span)
+{
+    using Bundle = void (*)(const AttentionTask&, const FixedState<V>&, const SpanTiles&, int, int);
+    static constexpr Bundle bundles[] = {attendFixedBundle<V, 1>, attendFixedBundle<V, 2>, attendFixedBundle<V, 3>,
+                                         attendFixedBundle<V, 4>, attendFixedBundle<V, 5>, attendFixedBundle<V, 6>,
+                                         attendFixedBundle<V, 7>, attendFixedBundle<V, 8>};
+    constexpr int most = FixedState<V>::bundle;
+    const SpanTiles tiles(task, span);
+    for (int first = 0; first < task.vectors;) {
+        // Vectors of one span, so that they agree about which keys are far.
+        const int own = task.positions[first] / AttentionTask::span;
+        const int groupEnd = (first / FixedState<V>::group + 1) * FixedState<V>::group;
+        const int end = groupEnd < task.vectors ? groupEnd : task.vectors;
+        int count = 1;
+        while (count < most && first + count < end && task.positions[first + count] / AttentionTask::span == own)
+            ++count;
+        if (own < span) {
+            for (int v = first; v < first + count; ++v)
+                Partial(state.partial(v), task.headDim).clear(task.headDim);
+        } else if (count == most) {
+            attendFixedBundle<V, most>(task, state, tiles, first, span);
+        } else {
+            count = count < 8 ? count : 8;
+            bundles[count - 1](task, state, tiles, first, span);
+        }
+        first += count;
+    }
+}
+
+template <class V>
+void attendFixed(const AttentionTask& task)
+{
+    const int64_t stride = attentionPartial(task.headDim);
+    const FixedState<V> state(task, nullptr, stride);
+    float* merged = state.partials + AttentionTask::maxVectors * stride;
+    for (int v = 0; v < task.vectors; ++v)
+        Partial(merged + v * stride, task.headDim).clear(task.headDim);
+    for (int span = task.firstSpan(); span < task.endSpan(); ++span) {
+        runFixedSpan<V>(task, state, span);
+        for (int v = 0; v < task.vectors; ++v)
+            mergeSpan<V>(merged + v * stride, state.partial(v), task.headDim);
+    }
+    for (int v = 0; v < task.vectors; ++v)
+        finishAttention<V>(task.outs[v], merged + v * stride, task.headDim);
+}
+
+template <class V>
+void attendAny(Type cacheType, const AttentionTask& task)
+{
+    if (cacheType == Type::F32)
+        attendExact<V>(task);
+    else
+        attendFixed<V>(task);
+}
+
+template <class V>
+void attendSpanAny(Type cacheType, const AttentionTask& task, int span, float* partials, int64_t stride)
+{
+    if (cacheType == Type::F32)
+        attendExactSpan<V>(task, span, partials, stride);
+    else
+        runFixedSpan<V>(task, FixedState<V>(task, partials, stride), span);
+}
+
+} // namespace
+} // namespace cortex::kernels
