@@ -141,6 +141,7 @@ int run(const BenchOptions& options)
     load.maxSequences = options.sequences;
     load.contextTokens = std::max({options.promptTokens, options.newTokens + togetherMargin, shortPrompt}) + 1;
     load.stepTokens = std::max(512, std::min(options.promptTokens, 2048));
+    load.text = false; // token ids do, and files of random weights have no vocabulary to speak of
     const auto engine = loadEngine(load, options.model);
     const double loadSeconds = std::chrono::duration<double>(Clock::now() - begin).count();
 
