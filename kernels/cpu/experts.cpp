@@ -12,7 +12,7 @@ namespace cortex::kernels {
 namespace {
 
 /// The largest product of the paths: rows of a group times rows of a tile.
-constexpr int largestProduct = 8 * 16;
+constexpr int largestProduct = 16 * 16;
 
 /// Activations that a worker walks again for every tile should stay in its share of the second-level cache.
 constexpr int64_t passBytes = 384 << 10;

@@ -8,6 +8,7 @@ namespace {
 
 /// AVX-512 with the VNNI dot product of unsigned by signed bytes.
 struct VectorAvx512Vnni : VectorAvx512 {
+    static constexpr int largestGroup = 16;
     static constexpr bool unsignedDot = true;
 
     static I dotUnsigned(I sum, B w, const int8_t* a) { return _mm512_dpbusd_epi32(sum, w, repeat(a)); }

@@ -27,7 +27,8 @@ template <class V, Type type>
 CpuPath::Product productFor(int log2Rows)
 {
     static constexpr CpuPath::Product products[] = {productOf<V, type, 1>(), productOf<V, type, 2>(),
-                                                    productOf<V, type, 4>(), productOf<V, type, 8>()};
+                                                    productOf<V, type, 4>(), productOf<V, type, 8>(),
+                                                    productOf<V, type, 16>()};
     return products[log2Rows];
 }
 

@@ -24,6 +24,23 @@ struct Better {
     }
 };
 
+/// The first of the greatest logits, none of which is NaN. In lanes of their own, which a compiler turns into vectors,
+/// unlike std::max_element: with many sequences and a large vocabulary that is felt.
+std::span<float>::iterator greatest(std::span<float> logits)
+{
+    constexpr size_t lanes = 16;
+    float most[lanes];
+    std::fill_n(most, lanes, Impossible);
+    size_t i = 0;
+    for (; i + lanes <= logits.size(); i += lanes)
+        for (size_t lane = 0; lane < lanes; ++lane)
+            most[lane] = logits[i + lane] > most[lane] ? logits[i + lane] : most[lane];
+    float highest = *std::max_element(most, most + lanes);
+    for (; i < logits.size(); ++i)
+        highest = std::max(highest, logits[i]);
+    return std::find(logits.begin(), logits.end(), highest);
+}
+
 } // namespace
 
 Sampler::Sampler(SamplingOptions options, std::span<const int32_t> prompt)
@@ -44,7 +61,7 @@ Sampler::Sampler(SamplingOptions options, std::span<const int32_t> prompt)
 int32_t Sampler::sample(std::span<float> logits, SamplingScratch& scratch)
 {
     adjust(logits);
-    const auto best = std::max_element(logits.begin(), logits.end());
+    const auto best = greatest(logits);
     if (best == logits.end() || *best == Impossible)
         throw Error(ErrorKind::Internal,
                     "the model gave no token a usable probability (all logits are NaN or minus infinity)");

@@ -2,7 +2,8 @@
 // kernels-bench [threads] [path]: how far the CPU kernels are from what the machine can do.
 //
 // Prints the ceilings (memory read bandwidth, int8 dot products), then for every path and weight type a matrix-vector
-// product of a weight beyond the caches in GB/s of weight, and a product with 512 rows in GOP/s; then the operations of
+// product of a weight beyond the caches in GB/s of weight, products of it with 16 rows, and of one within them with 512
+// rows, in GOP/s; then the operations of
 // a SmolLM2-135M step, with random weights, in tokens/s.
 #include "kernels/cpu/cpudevice.h"
 
@@ -115,7 +116,7 @@ void printProducts(int threads, const std::string& path)
 {
     const auto device = createCpuDevice(threads, path);
     device->reserveWorkspace({.rows = 512, .columns = 2048, .heads = 1, .headDim = 64, .contextTokens = 0});
-    std::printf("\n%-12s          1 row   512 rows, 2048 columns\n", path.c_str());
+    std::printf("\n%-12s          1 row        16 rows       512 rows, 2048 columns\n", path.c_str());
     for (Type type :
          {Type::F32, Type::F16, Type::BF16, Type::Q4_0, Type::Q4_1, Type::Q5_0, Type::Q5_1, Type::Q8_0, Type::Q4_K,
           Type::Q5_K, Type::Q6_K, Type::Q2_K, Type::Q3_K, Type::IQ4_NL, Type::IQ4_XS, Type::MXFP4}) {
@@ -123,9 +124,11 @@ void printProducts(int threads, const std::string& path)
         const RandomWeight large(type, rows / int64_t(rowBytes(type, 2048)), 2048), small(type, 1024, 2048);
         const WeightPtr vectorWeight = device->loadWeight(large.source, WeightUse::Product);
         const WeightPtr matrixWeight = device->loadWeight(small.source, WeightUse::Product);
-        const double vector = timeLinear(*device, *vectorWeight, 1), matrix = timeLinear(*device, *matrixWeight, 512);
-        std::printf("  %-6s %15.1f GB/s %12.0f GOP/s\n", std::string(traits(type).name).c_str(),
-                    double(vectorWeight->residentBytes()) / vector / 1e9, 2.0 * 1024 * 2048 * 512 / matrix / 1e9);
+        const double vector = timeLinear(*device, *vectorWeight, 1), few = timeLinear(*device, *vectorWeight, 16);
+        const double matrix = timeLinear(*device, *matrixWeight, 512);
+        std::printf("  %-6s %15.1f GB/s %7.0f GOP/s %7.0f GOP/s\n", std::string(traits(type).name).c_str(),
+                    double(vectorWeight->residentBytes()) / vector / 1e9,
+                    2.0 * double(large.source.rows) * 2048 * 16 / few / 1e9, 2.0 * 1024 * 2048 * 512 / matrix / 1e9);
     }
 }
 

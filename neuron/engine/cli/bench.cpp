@@ -16,6 +16,9 @@ namespace {
 /// Steps in which not all of several sequences generate: while they come in one after the other, and at the end.
 constexpr int togetherMargin = 4;
 
+/// Tokens of the prompt by which the time from load to first token is measured.
+constexpr int shortPrompt = 8;
+
 struct BenchOptions {
     std::string model;
     std::string quant;
@@ -64,8 +67,8 @@ SequenceTimings measure(Engine& engine, int promptTokens, int newTokens)
     return generation.result.timings;
 }
 
-/// Notes when each token of a sequence came, and counts down at its end. Its figures belong to the engine's thread until
-/// the latch has opened.
+/// Notes when each token of a sequence came, and counts down at its end. Its figures belong to the engine's thread
+/// until the latch has opened.
 class ClockSink : public SequenceSink {
 public:
     using Clock = std::chrono::steady_clock;
@@ -136,11 +139,14 @@ int run(const BenchOptions& options)
     load.quant = options.quant;
     load.instructions = options.instructions;
     load.maxSequences = options.sequences;
-    load.contextTokens = std::max(options.promptTokens + 1, options.newTokens + 1 + togetherMargin);
+    load.contextTokens = std::max({options.promptTokens, options.newTokens + togetherMargin, shortPrompt}) + 1;
     load.stepTokens = std::max(512, std::min(options.promptTokens, 2048));
-    load.text = false;
+    load.text = false; // token ids do, and files of random weights have no vocabulary to speak of
     const auto engine = loadEngine(load, options.model);
     const double loadSeconds = std::chrono::duration<double>(Clock::now() - begin).count();
+
+    measure(*engine, shortPrompt, 1);
+    const double firstTokenSeconds = std::chrono::duration<double>(Clock::now() - begin).count();
 
     // A prompt alone, then generation from an empty context: one token of prompt, and n intervals between n + 1 tokens.
     std::vector<double> prefill, decode, together, ceiling, peak;
@@ -167,6 +173,7 @@ int run(const BenchOptions& options)
     result["new_tokens"] = options.newTokens;
     result["repeat"] = options.repeat;
     result["load_s"] = loadSeconds;
+    result["first_token_s"] = firstTokenSeconds;
     result["prefill_tok_s"] = median(prefill);
     result["decode_tok_s"] = median(decode);
     result["weight_bytes_per_token"] = engine->info().weightBytesPerToken;
@@ -184,8 +191,10 @@ int run(const BenchOptions& options)
     std::cout << std::fixed << std::setprecision(1) << engine->info().name << " (" << engine->info().quantization
               << "), " << engine->device().name << ", " << engine->device().instructions << ", "
               << engine->device().threads << " threads; medians of " << options.repeat << "\n"
-              << "  load     " << std::setw(8) << loadSeconds << " s\n"
-              << "  prefill  " << std::setw(8) << median(prefill) << " tok/s  (" << options.promptTokens << " tokens)\n"
+              << "  load     " << std::setw(8) << std::setprecision(2) << loadSeconds << " s, " << firstTokenSeconds
+              << " s to the first token\n"
+              << std::setprecision(1) << "  prefill  " << std::setw(8) << median(prefill) << " tok/s  ("
+              << options.promptTokens << " tokens)\n"
               << "  decode   " << std::setw(8) << median(decode) << " tok/s  (" << options.newTokens << " tokens)\n"
               << "  weights  " << std::setw(8) << bytes / 1e6 << " MB read per token: " << median(decode) * bytes / 1e9
               << " GB/s of " << median(ceiling) / 1e9 << " GB/s that this memory gives\n";
