@@ -228,6 +228,11 @@ typename V::F addBlock(typename V::F total, const Codes<V, type>& codes, const S
     return total;
 }
 
+/// A group of so many rows takes longer over a line of weights than memory takes to bring the next one, but the hardware
+/// only looks ahead for who reads fast: such a group asks for the lines itself, this many bytes ahead.
+constexpr int prefetchingRows = 8;
+constexpr int prefetchAhead = 2048;
+
 template <class V, Type type, int rows>
 void quantizedProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
 {
@@ -245,6 +250,11 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
         packed += code.scaleBytes * V::lanes;
         for (int part = 0; part < parts; ++part) {
             const Codes<V, type> codes(packed);
+            if constexpr (rows >= prefetchingRows) {
+                CORTEX_UNROLL
+                for (int at = 0; at < code.quantBytes * V::lanes; at += 64)
+                    __builtin_prefetch(packed + prefetchAhead + at);
+            }
             packed += code.quantBytes * V::lanes;
             if constexpr (parts > 1)
                 scales.nextPart();
