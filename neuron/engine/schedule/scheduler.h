@@ -23,18 +23,15 @@ struct SchedulerLimits {
 /// Decides what each step computes. Knows no model and no device. Its rules:
 ///
 /// 1. Order is order of arrival, always: who came first is admitted first, gets rows and blocks first, and is the last
-/// to
-///    be preempted. So the running sequences are always older than all waiting ones.
+///    to be preempted. So the running sequences are always older than all waiting ones.
 /// 2. The first waiting sequence is admitted when a slot is free, the step has rows left, and the free blocks hold its
 ///    tokens and leave one block to grow for every running sequence that may still need one. Nobody overtakes it. It
 ///    gets its blocks at once.
 /// 3. A step has stepTokens rows. Every decoding sequence gets one; what is left goes to prefills, oldest first.
 /// 4. A sequence that grows takes blocks as it needs them. When none is free, the youngest running sequence is
-/// preempted:
-///    its blocks are freed and it waits again at its place in the order, to be computed anew.
+///    preempted: its blocks are freed and it waits again at its place in the order, to be computed anew.
 /// 5. The oldest sequence can have every other's blocks and the pool holds a full context, so it always runs, always
-/// ends,
-///    and then another is the oldest: every sequence ends.
+///    ends, and then another is the oldest: every sequence ends.
 ///
 /// Not thread-safe: belongs to the engine's thread.
 class Scheduler {
