@@ -22,8 +22,8 @@ CONTEXT = 1000
 TOLERANCE = 0.02
 ELEMENT_BYTES = {"F32": 4, "BF16": 2, "F16": 2}
 
-if os.environ.get("CORTEX_SANITIZE"):
-    pytest.skip("a sanitizer's own memory is in no account", allow_module_level=True)
+pytestmark = pytest.mark.skipif(bool(os.environ.get("CORTEX_SANITIZE")),
+                                reason="a sanitizer's own memory is in no account")
 
 
 def families():
