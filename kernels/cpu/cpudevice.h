@@ -112,6 +112,8 @@ private:
     template <class Consume>
     void forTiles(const LinearInput& input, bool quantized, bool dense, int64_t tiles, int64_t tileBytes,
                   const Consume& consume);
+    void multiplyTile(const CpuWeight& weight, int64_t tile, int64_t firstRow, int rows, const Activations& activations,
+                      float* sums) const;
     void storeTile(const LinearOutput& output, const float* sums, int64_t tile, int64_t firstRow, int rows) const;
     static int64_t attentionPartials(const WorkspaceLimits& limits);
     template <class MakeTask>

@@ -15,11 +15,16 @@ constexpr int largestProduct = 16 * 16;
 /// Activations that a worker walks again for every tile should stay in its share of the second-level cache.
 constexpr int64_t passBytes = 384 << 10;
 
-/// A product of one row takes weights in pieces of about this size: long enough to be worth claiming, short enough that
-/// all workers end at the same time.
-constexpr int64_t pieceBytes = 16 << 10;
+/// A product of few rows waits for its weights: it takes them in pieces as long as they can be without a worker that is
+/// held up holding up the others, and short enough at last that all end at the same time.
+constexpr int64_t smallestPieceBytes = 64 << 10;
+constexpr int64_t largestPieceBytes = 512 << 10;
 
-/// Pieces per worker, at least, of a product of many rows, and tiles per piece, at most: a piece's tiles stay in the
+/// Tiles that a product of one group of rows reads from one weight before it turns to the next: memory is slow to
+/// follow who changes between streams.
+constexpr int64_t tilesPerTurn = 8;
+
+/// Pieces per worker, at least, of a product of more rows, and tiles per piece, at most: a piece's tiles stay in the
 /// second-level cache while all rows pass by.
 constexpr int64_t piecesPerWorker = 12;
 constexpr int64_t largestPiece = 4;
@@ -90,7 +95,8 @@ CpuDevice::Activations CpuDevice::prepareSingle(const LinearInput& input, bool q
     return out;
 }
 
-/// Calls consume(tile, firstRow, rows, activations) for every tile in 0 … tiles − 1 and every group of rows.
+/// Calls consume(tile, endTile, firstRow, rows, activations) for every tile in 0 … tiles − 1 and every group of rows:
+/// for up to tilesPerTurn tiles at once where there is but one group, else one by one.
 template <class Consume>
 void CpuDevice::forTiles(const LinearInput& input, bool quantized, bool dense, int64_t tiles, int64_t tileBytes,
                          const Consume& consume)
@@ -108,21 +114,33 @@ void CpuDevice::forTiles(const LinearInput& input, bool quantized, bool dense, i
         std::max<int64_t>(1, dense ? columns * 4 : columns * int64_t(sizeof(ActivationBlock)) / 32);
     const int64_t stretch = m_path.largestGroup;
     const int64_t pass = std::max(stretch, passBytes / rowBytes / stretch * stretch);
-    const int64_t grain = rows > 1 ? std::clamp<int64_t>(tiles / (piecesPerWorker * m_pool.size()), 1, largestPiece)
-                                   : std::max<int64_t>(1, pieceBytes / tileBytes);
-    m_pool.forPieces(tiles, grain, [&](int64_t firstTile, int64_t endTile, int worker) {
+    const int64_t turn = rows == rowGroup(rows, m_path.largestGroup) ? tilesPerTurn : 1;
+    int64_t smallest = std::clamp<int64_t>(tiles / (piecesPerWorker * m_pool.size()), 1, largestPiece);
+    int64_t largest = smallest;
+    if (rows <= m_path.largestGroup) {
+        smallest = std::max<int64_t>(1, smallestPieceBytes / tileBytes);
+        largest = std::max<int64_t>(1, largestPieceBytes / tileBytes);
+    }
+    m_pool.forPieces(tiles, smallest, largest, [&](int64_t firstTile, int64_t endTile, int worker) {
         const Activations activations = rows > 1 ? shared : prepareSingle(input, quantized, dense, worker);
         for (int64_t first = 0; first < rows; first += pass) {
             const int64_t end = std::min(first + pass, rows);
-            for (int64_t tile = firstTile; tile < endTile; ++tile) {
+            for (int64_t tile = firstTile; tile < endTile; tile += turn) {
                 for (int64_t row = first; row < end;) {
                     const int group = rowGroup(end - row, m_path.largestGroup);
-                    consume(tile, row, group, activations);
+                    consume(tile, std::min(tile + turn, endTile), row, group, activations);
                     row += group;
                 }
             }
         }
     });
+}
+
+void CpuDevice::multiplyTile(const CpuWeight& weight, int64_t tile, int64_t firstRow, int rows,
+                             const Activations& activations, float* sums) const
+{
+    m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(weight.tile(tile), weight.columns(),
+                                                                    activations.group(weight.type(), firstRow), sums);
 }
 
 /// Adds up what LinearOutput asks for, for `rows` rows of one tile.
@@ -151,15 +169,18 @@ void CpuDevice::linear(const LinearInput& input, std::span<const LinearOutput> o
     if (tiles == 0)
         return;
     forTiles(input, quantized, dense, tiles, int64_t(bytes) / tiles,
-             [&](int64_t tile, int64_t firstRow, int rows, const Activations& activations) {
+             [&](int64_t tile, int64_t endTile, int64_t firstRow, int rows, const Activations& activations) {
                  const LinearOutput* output = outputs.data();
-                 for (; tile >= cpu(*output->weight).tiles(); ++output)
-                     tile -= cpu(*output->weight).tiles();
-                 const CpuWeight& weight = cpu(*output->weight);
-                 alignas(64) float sums[largestProduct];
-                 m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(
-                     weight.tile(tile), weight.columns(), activations.group(weight.type(), firstRow), sums);
-                 storeTile(*output, sums, tile, firstRow, rows);
+                 for (; tile < endTile; ++tile) {
+                     while (tile >= cpu(*output->weight).tiles()) {
+                         tile -= cpu(*output->weight).tiles();
+                         endTile -= cpu(*output->weight).tiles();
+                         ++output;
+                     }
+                     alignas(64) float sums[largestProduct];
+                     multiplyTile(cpu(*output->weight), tile, firstRow, rows, activations, sums);
+                     storeTile(*output, sums, tile, firstRow, rows);
+                 }
              });
 }
 
@@ -174,16 +195,16 @@ void CpuDevice::gatedLinear(const LinearInput& input, const Weight& gate, const 
     const bool dense = !traits(g.type()).isQuantized() || !traits(u.type()).isQuantized();
     const int64_t tileBytes = int64_t(g.residentBytes() + u.residentBytes()) / g.tiles();
     forTiles(input, quantized, dense, g.tiles(), tileBytes,
-             [&](int64_t tile, int64_t firstRow, int rows, const Activations& activations) {
-                 alignas(64) float gated[largestProduct], raised[largestProduct];
-                 const auto multiply = [&](const CpuWeight& weight, float* sums) {
-                     m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(
-                         weight.tile(tile), weight.columns(), activations.group(weight.type(), firstRow), sums);
-                 };
-                 multiply(g, gated);
-                 multiply(u, raised);
-                 m_path.gate(activation, gated, gated, raised, int64_t(rows) * m_path.tileRows);
-                 storeTile({&gate, out, nullptr, false}, gated, tile, firstRow, rows);
+             [&](int64_t tile, int64_t endTile, int64_t firstRow, int rows, const Activations& activations) {
+                 alignas(64) float gated[tilesPerTurn * largestProduct], raised[tilesPerTurn * largestProduct];
+                 const int64_t size = int64_t(rows) * m_path.tileRows;
+                 for (int64_t i = 0; i < endTile - tile; ++i)
+                     multiplyTile(g, tile + i, firstRow, rows, activations, gated + i * size);
+                 for (int64_t i = 0; i < endTile - tile; ++i)
+                     multiplyTile(u, tile + i, firstRow, rows, activations, raised + i * size);
+                 m_path.gate(activation, gated, gated, raised, (endTile - tile) * size);
+                 for (int64_t i = 0; i < endTile - tile; ++i)
+                     storeTile({&gate, out, nullptr, false}, gated + i * size, tile + i, firstRow, rows);
              });
 }
 

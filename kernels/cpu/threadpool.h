@@ -54,14 +54,15 @@ public:
         });
     }
 
-    /// Calls function(first, end, worker) for neighbouring indices that together make 0 … count − 1, `grain` at a time.
-    /// Each worker walks a range of its own from front to back, so that its memory is read as one stream, and then
-    /// helps the others with theirs.
+    /// Calls function(first, end, worker) for neighbouring indices that together make 0 … count − 1. Each worker walks
+    /// a range of its own from front to back, so that its memory is read as one stream, and then helps the others with
+    /// theirs. A piece is half of what its range still has, within `smallest` and `largest`: few claims (each of which
+    /// waits for all memory accesses before it, and so interrupts the stream), yet all end at nearly the same time.
     template <class Function>
-    void forPieces(int64_t count, int64_t grain, Function&& function)
+    void forPieces(int64_t count, int64_t smallest, int64_t largest, Function&& function)
     {
         const int workers = size();
-        if (workers == 1 || count <= grain) {
+        if (workers == 1 || count <= smallest) {
             if (count > 0)
                 function(int64_t(0), count, 0);
             return;
@@ -73,8 +74,16 @@ public:
                 const int owner = (worker + i) % workers;
                 const int64_t end = count * (owner + 1) / workers;
                 std::atomic<int64_t>& next = m_ranges[size_t(owner)].next;
-                for (int64_t first = next.fetch_add(grain); first < end; first = next.fetch_add(grain))
-                    function(first, first + grain < end ? first + grain : end, worker);
+                int64_t first = next.load(std::memory_order_relaxed);
+                while (first < end) {
+                    const int64_t half = (end - first + 1) / 2;
+                    const int64_t wanted = half < smallest ? smallest : half > largest ? largest : half;
+                    const int64_t pieceEnd = first + wanted < end ? first + wanted : end;
+                    if (!next.compare_exchange_weak(first, pieceEnd, std::memory_order_relaxed))
+                        continue;
+                    function(first, pieceEnd, worker);
+                    first = next.load(std::memory_order_relaxed);
+                }
             }
         });
     }

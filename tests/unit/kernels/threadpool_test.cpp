@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
-#include <utility>
+#include <tuple>
 
 using namespace cortex::kernels;
 
@@ -33,10 +33,11 @@ TEST_CASE("pieces cover every index once, in order within a worker's range")
 {
     for (int workers : {1, 2, 5}) {
         ThreadPool pool(workers);
-        for (const auto& [count, grain] : {std::pair{0, 3}, {1, 1}, {7, 10}, {100, 1}, {1001, 7}}) {
+        for (const auto& [count, smallest, largest] :
+             {std::tuple{0, 3, 3}, {1, 1, 1}, {7, 10, 20}, {100, 1, 1}, {1001, 7, 7}, {1001, 7, 100}}) {
             CAPTURE(count);
             std::vector<int> counts(static_cast<size_t>(count));
-            pool.forPieces(count, grain, [&](int64_t first, int64_t end, int) {
+            pool.forPieces(count, smallest, largest, [&](int64_t first, int64_t end, int) {
                 for (int64_t i = first; i < end; ++i)
                     ++counts[size_t(i)];
             });
