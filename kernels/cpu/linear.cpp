@@ -16,7 +16,7 @@ constexpr int largestProduct = 16 * 16;
 constexpr int64_t passBytes = 384 << 10;
 
 /// A product of few rows waits for its weights: it takes them in pieces as long as they can be without a worker that is
-/// held up holding up the others, and short enough at last that all end at the same time.
+/// held up holding up the others, and short enough at last that all end at the same time. Bytes times rows.
 constexpr int64_t smallestPieceBytes = 64 << 10;
 constexpr int64_t largestPieceBytes = 512 << 10;
 
@@ -118,8 +118,8 @@ void CpuDevice::forTiles(const LinearInput& input, bool quantized, bool dense, i
     int64_t smallest = std::clamp<int64_t>(tiles / (piecesPerWorker * m_pool.size()), 1, largestPiece);
     int64_t largest = smallest;
     if (rows <= m_path.largestGroup) {
-        smallest = std::max<int64_t>(1, smallestPieceBytes / tileBytes);
-        largest = std::max<int64_t>(1, largestPieceBytes / tileBytes);
+        smallest = std::max<int64_t>(1, smallestPieceBytes / (rows * tileBytes));
+        largest = std::max<int64_t>(1, largestPieceBytes / (rows * tileBytes));
     }
     m_pool.forPieces(tiles, smallest, largest, [&](int64_t firstTile, int64_t endTile, int worker) {
         const Activations activations = rows > 1 ? shared : prepareSingle(input, quantized, dense, worker);
