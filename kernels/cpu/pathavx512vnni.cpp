@@ -6,13 +6,28 @@ namespace cortex::kernels {
 
 namespace {
 
-/// AVX-512 with the VNNI dot product of unsigned by signed bytes.
+/// AVX-512 with the VNNI dot products: unsigned by signed bytes, and words. The instructions repeat four bytes of
+/// memory over the register themselves, which compilers do not make use of (GCC 12 loads and repeats by another one):
+/// written out, a product takes a third fewer instructions, which counts where two threads share a core.
 struct VectorAvx512Vnni : VectorAvx512 {
     static constexpr int largestGroup = 16;
     static constexpr bool unsignedDot = true;
 
-    static I dotUnsigned(I sum, B w, const int8_t* a) { return _mm512_dpbusd_epi32(sum, w, repeat(a)); }
-    static I dotPairs(I sum, S w, const int16_t* a) { return _mm512_dpwssd_epi32(sum, w, repeat(a)); }
+    static I dotUnsigned(I sum, B w, const int8_t* a)
+    {
+        __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(four(a)));
+        return sum;
+    }
+    static I dotPairs(I sum, S w, const int16_t* a)
+    {
+        __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(four(a)));
+        return sum;
+    }
+
+private:
+    typedef int32_t Four __attribute__((may_alias, aligned(1)));
+
+    static const Four& four(const void* a) { return *static_cast<const Four*>(a); }
 };
 
 } // namespace

@@ -200,7 +200,7 @@ typename V::I zeroPoint(int32_t negatedSum)
     if constexpr (shift < 0)
         return V::setInt(0);
     else
-        return V::setInt(negatedSum * (1 << shift));
+        return V::template shiftLeftInt<shift>(V::setInt(negatedSum));
 }
 
 /// total + the product of 32 columns.

@@ -73,6 +73,11 @@ struct VectorAvx512 {
     }
 
     static I setInt(int32_t x) { return _mm512_set1_epi32(x); }
+    template <int n>
+    static I shiftLeftInt(I v)
+    {
+        return _mm512_slli_epi32(v, n);
+    }
     static I addInt(I a, I b) { return _mm512_add_epi32(a, b); }
     static F toFloat(I v) { return _mm512_cvtepi32_ps(v); }
     static I storeCodes(int8_t* p, F v)

@@ -119,6 +119,12 @@ struct VectorPortable {
     {
         return I{x, x, x, x};
     }
+    /// v · 2ⁿ.
+    template <int n>
+    static I shiftLeftInt(I v)
+    {
+        return v * (1 << n);
+    }
     static I addInt(I a, I b)
     {
         return a + b;
