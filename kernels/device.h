@@ -28,6 +28,7 @@ struct DeviceInfo {
     std::string instructions; ///< what the kernels were chosen for: "avx512-vnni", "avx2", "portable", "sm_90"
     int threads = 1; ///< worker threads of a CPU device
     size_t totalBytes = 0;
+    bool hostMemory = false; ///< tensors lie in memory that the host reads and writes, so that Device::hostData works
 };
 
 /// Left-hand side of a product: activations x [rows, columns] float32, optionally normalised on the way in:
@@ -77,9 +78,9 @@ struct AttentionOptions {
 };
 
 /// A place where weights live and operations run: one GPU, or the CPU with its threads. All calls come from the one
-/// thread that owns the device. Operations are enqueued in order and return nothing; only `download` and `synchronize`
-/// wait. Inside a forward pass nothing is allocated, read back or branched upon by value, so that a GPU can capture a
-/// step. All activations are float32; `rows` is Batch::rows() unless a comment says otherwise.
+/// thread that owns the device. Operations are enqueued in order and return nothing; only `download`, `hostData`
+/// and `synchronize` wait. Inside a forward pass nothing is allocated, read back or branched upon by value, so that a
+/// GPU can capture a step. All activations are float32; `rows` is Batch::rows() unless a comment says otherwise.
 ///
 /// Errors: allocations throw OutOfMemory; a device fault throws std::runtime_error from the call that notices it, and
 /// the device is unusable from then on. Shapes are the caller's contract and are asserted.
@@ -121,6 +122,9 @@ public:
     virtual void upload(const Tensor& destination, const void* source) = 0;
     /// Copies a contiguous tensor to the host. Waits for everything before it.
     virtual void download(void* destination, const Tensor& source) = 0;
+    /// Where DeviceInfo::hostMemory: a contiguous tensor's memory, the host's until the next operation that uses it.
+    /// Waits for everything before it. Null elsewhere.
+    virtual void* hostData(const Tensor& tensor) = 0;
     virtual void synchronize() = 0;
 
     // Operations. --------------------------------------------------------------------------------------------------

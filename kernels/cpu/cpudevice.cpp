@@ -61,6 +61,7 @@ CpuDevice::CpuDevice(int threads, const CpuPath& path)
     m_info.instructions = path.name;
     m_info.threads = threads;
     m_info.totalBytes = totalHostBytes();
+    m_info.hostMemory = true;
 }
 
 std::unique_ptr<Buffer> CpuDevice::allocate(size_t bytes)
@@ -170,6 +171,12 @@ void CpuDevice::download(void* destination, const Tensor& source)
 {
     assert(isContiguous(source));
     std::memcpy(destination, bytesOf(source), rowBytes(source.type, source.elements()));
+}
+
+void* CpuDevice::hostData(const Tensor& tensor)
+{
+    assert(isContiguous(tensor));
+    return bytesOf(tensor);
 }
 
 OutOfMemory::OutOfMemory(size_t needed, size_t free)

@@ -35,6 +35,7 @@ public:
     void reserveWorkspace(const WorkspaceLimits& limits) override;
     void upload(const Tensor& destination, const void* source) override;
     void download(void* destination, const Tensor& source) override;
+    void* hostData(const Tensor& tensor) override;
     void synchronize() override { }
 
     void embed(const Tensor& out, const Weight& table, const Batch& batch, float scale) override;

@@ -38,13 +38,11 @@ struct Sizes {
     {
         return {shape.attentionLayers, blocks, BlockTokens, shape.kvHeads, shape.headDim, cacheType};
     }
-    /// The sampler's copy of a step's logits: the host's memory, which on a CPU is the device's.
-    size_t hostLogits() const { return size_t(step.outputs) * size_t(shape.vocabularySize) * sizeof(float); }
     /// Taken once for all sequences, at the first token that is not chosen greedily.
     size_t sampling() const { return size_t(shape.vocabularySize) * SamplingScratch::BytesPerToken; }
     size_t workspace(int context) const
     {
-        return device.workspaceBytes(workspaceLimits(context)) + activationBytes + hostLogits() + sampling();
+        return device.workspaceBytes(workspaceLimits(context)) + activationBytes + sampling();
     }
     size_t cache(int blocks) const { return device.kvPoolBytes(cacheLayout(blocks)); }
     kernels::StateLayout stateLayout() const

@@ -34,7 +34,8 @@ ModelRunner::ModelRunner(std::shared_ptr<const Checkpoint> checkpoint, std::uniq
         m_state = m_device->createStatePool(m_layout.state);
     m_batch = m_device->createBatch({m_layout.step.rows, m_layout.scheduler.slots,
                                      blocksFor(size_t(m_layout.scheduler.contextTokens), m_layout.cache.blockTokens)});
-    m_logits.resize(size_t(m_layout.step.outputs) * size_t(vocabularySize()));
+    if (!m_device->info().hostMemory)
+        m_logits.resize(size_t(m_layout.step.outputs) * size_t(vocabularySize()));
 }
 
 std::span<float> ModelRunner::run(const kernels::BatchPlan& plan)
@@ -50,6 +51,8 @@ std::span<float> ModelRunner::forward(const kernels::BatchPlan& plan, const Sequ
         m_device->synchronize(); // so that the step's time is known, and a fault is noticed here
         return {};
     }
+    if (void* own = m_device->hostData(logits))
+        return {static_cast<float*>(own), size_t(logits.elements())};
     m_device->download(m_logits.data(), logits);
     return {m_logits.data(), size_t(logits.elements())};
 }

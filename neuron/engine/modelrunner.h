@@ -34,7 +34,7 @@ private:
     std::unique_ptr<kernels::KvPool> m_cache;
     std::unique_ptr<kernels::StatePool> m_state; ///< null where the model has no recurrent layers
     std::unique_ptr<kernels::Batch> m_batch;
-    std::vector<float> m_logits; ///< [outputs, vocabulary]
+    std::vector<float> m_logits; ///< [outputs, vocabulary]; empty where the host reads the device's own
 };
 
 } // namespace cortex::engine

@@ -24,7 +24,7 @@ struct Better {
     }
 };
 
-/// The first of the greatest logits, none of which is NaN. In lanes of their own, which a compiler turns into vectors,
+/// The first of the greatest logits, NaN not being one. In lanes of their own, which a compiler turns into vectors,
 /// unlike std::max_element: with many sequences and a large vocabulary that is felt.
 std::span<float>::iterator greatest(std::span<float> logits)
 {
@@ -37,7 +37,7 @@ std::span<float>::iterator greatest(std::span<float> logits)
             most[lane] = logits[i + lane] > most[lane] ? logits[i + lane] : most[lane];
     float highest = *std::max_element(most, most + lanes);
     for (; i < logits.size(); ++i)
-        highest = std::max(highest, logits[i]);
+        highest = logits[i] > highest ? logits[i] : highest;
     return std::find(logits.begin(), logits.end(), highest);
 }
 
@@ -60,7 +60,9 @@ Sampler::Sampler(SamplingOptions options, std::span<const int32_t> prompt)
 
 int32_t Sampler::sample(std::span<float> logits, SamplingScratch& scratch)
 {
-    adjust(logits);
+    // Else the greatest logit is what it is: NaN loses every comparison.
+    if (m_options.temperature > 0 || m_penalized || !m_options.logitBias.empty())
+        adjust(logits);
     const auto best = greatest(logits);
     if (best == logits.end() || *best == Impossible)
         throw Error(ErrorKind::Internal,
