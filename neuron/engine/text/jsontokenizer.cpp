@@ -39,10 +39,7 @@ void addEntries(BpeVocabulary& vocabulary, const JsonView& vocab)
         if (!id.is_number_unsigned() || id.get<uint64_t>() > uint64_t(maxTokenId))
             vocab.fail("gives the entry " + quotedName(entry) + " no id from 0 to " + std::to_string(maxTokenId));
         const auto index = id.get<size_t>();
-        if (index >= vocabulary.entries.size())
-            vocabulary.entries.resize(index + 1);
-        vocabulary.entries[index] = entry;
-        vocabulary.ids->emplace(entry, int32_t(index));
+        vocabulary.entries->add(entry, int32_t(index));
     }
 }
 
@@ -54,7 +51,7 @@ void checkBytes(const BpeVocabulary& vocabulary, const JsonView& model)
         return;
     for (unsigned byte = 0; byte < 256; ++byte) {
         const char c = char(byte);
-        if (!vocabulary.ids->contains(entryOfBytes({&c, 1})))
+        if (!vocabulary.entries->contains(entryOfBytes({&c, 1})))
             unknown->fail("stands for bytes that the vocabulary lacks, which is not supported", ErrorKind::Unsupported);
     }
 }
@@ -99,26 +96,26 @@ void makeByteLevel(BpeVocabulary& vocabulary, const JsonView& model)
         model.fail("falls back to bytes though it is byte-level, which is not supported", ErrorKind::Unsupported);
     checkBytes(vocabulary, model);
     vocabulary.model =
-        std::make_shared<ByteLevelBpe>(vocabulary.ids, vocabulary.merges, model.boolean("ignore_merges", false));
+        std::make_shared<ByteLevelBpe>(vocabulary.entries, vocabulary.merges, model.boolean("ignore_merges", false));
 }
 
 void makeSentencePiece(BpeVocabulary& vocabulary, const JsonView& model)
 {
     std::optional<int32_t> unknown;
     if (const auto token = model.member("unk_token")) {
-        unknown = tokenId(*vocabulary.ids, token->string());
+        unknown = vocabulary.entries->find(token->string());
         if (!unknown)
             token->fail("names the token " + quotedName(token->string()) + ", which the vocabulary lacks");
     }
     const CharacterBpe::Options options{.fuseUnknown = model.boolean("fuse_unk", false),
                                         .ignoreMerges = model.boolean("ignore_merges", false)};
-    const CharacterFallback fallback(*vocabulary.ids, model.boolean("byte_fallback", false), unknown);
-    vocabulary.model = std::make_shared<CharacterBpe>(vocabulary.ids, vocabulary.merges, fallback, options);
-    if (options.ignoreMerges || !vocabulary.ids->contains(sentencePieceSpace))
+    const CharacterFallback fallback(*vocabulary.entries, model.boolean("byte_fallback", false), unknown);
+    vocabulary.model = std::make_shared<CharacterBpe>(vocabulary.entries, vocabulary.merges, fallback, options);
+    if (options.ignoreMerges || !vocabulary.entries->contains(sentencePieceSpace))
         return;
     WordCutter& cutter = vocabulary.cutter.emplace();
     for (const MergeRule& rule : vocabulary.merges)
-        cutter.addEntry(vocabulary.entries[size_t(rule.result)]);
+        cutter.addEntry((*vocabulary.entries)[size_t(rule.result)]);
 }
 
 BpeVocabulary readVocabulary(const JsonView& root)

@@ -18,7 +18,9 @@ std::vector<uint32_t> ranksOf(const std::vector<std::optional<double>>& scores)
     for (size_t id = 0; id < scores.size(); ++id)
         if (scores[id])
             order.push_back(id);
-    std::ranges::sort(order, [&](size_t a, size_t b) { return *scores[a] > *scores[b]; });
+    const auto better = [&](size_t a, size_t b) { return *scores[a] > *scores[b]; };
+    if (!std::ranges::is_sorted(order, better)) // as vocabularies are listed
+        std::ranges::sort(order, better);
     std::vector<uint32_t> ranks(scores.size(), notInText);
     uint32_t rank = 0;
     for (size_t i = 0; i < order.size(); ++i) {
@@ -31,20 +33,20 @@ std::vector<uint32_t> ranksOf(const std::vector<std::optional<double>>& scores)
 
 } // namespace
 
-ScoredBpe::ScoredBpe(std::shared_ptr<const TokenIds> ids, const std::vector<std::optional<double>>& scores,
+ScoredBpe::ScoredBpe(std::shared_ptr<const Entries> entries, const std::vector<std::optional<double>>& scores,
                      CharacterFallback fallback)
-    : m_ids(std::move(ids))
+    : m_entries(std::move(entries))
     , m_ranks(ranksOf(scores))
     , m_fallback(fallback)
 {
-    for (const auto& [entry, id] : *m_ids)
-        if (m_ranks[size_t(id)] != notInText)
-            m_longest = std::max(m_longest, entry.size());
+    for (size_t id = 0; id < m_ranks.size(); ++id)
+        if (m_ranks[id] != notInText)
+            m_longest = std::max(m_longest, (*m_entries)[id].size());
 }
 
 std::optional<Merge> ScoredBpe::find(std::string_view text) const
 {
-    const auto id = text.size() <= m_longest ? tokenId(*m_ids, text) : std::nullopt;
+    const auto id = text.size() <= m_longest ? m_entries->find(text) : std::nullopt;
     if (!id || m_ranks[size_t(*id)] == notInText)
         return std::nullopt;
     return Merge{m_ranks[size_t(*id)], *id};

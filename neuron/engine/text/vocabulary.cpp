@@ -40,19 +40,23 @@ void TokenRoles::addStop(int32_t token)
 void BpeVocabulary::addMerge(std::string_view left, std::string_view right)
 {
     const auto idOf = [&](std::string_view entry) {
-        const auto id = tokenId(*ids, entry);
+        const auto id = entries->find(entry);
         if (!id)
             throw Error(ErrorKind::BadFile,
                         "merge " + std::to_string(merges.size()) + " of " + quotedName(left) + " and "
                             + quotedName(right) + ": " + quotedName(entry) + " is not in the vocabulary");
         return *id;
     };
-    merges.push_back({idOf(left), idOf(right), idOf(std::string(left) + std::string(right))});
+    std::string joined;
+    joined.reserve(left.size() + right.size());
+    joined.append(left).append(right);
+    merges.push_back({idOf(left), idOf(right), idOf(joined)});
 }
 
 bool isEndTokenName(std::string_view content)
 {
-    return std::ranges::find(endTokenNames, content) != endTokenNames.end();
+    // The first comparison decides for nearly every entry of a vocabulary.
+    return content.starts_with('<') && std::ranges::find(endTokenNames, content) != endTokenNames.end();
 }
 
 std::vector<int32_t> endTokensByName(const std::vector<AddedToken>& added)

@@ -2,15 +2,16 @@
 #pragma once
 
 #include "neuron/engine/text/addedtokens.h"
+#include "neuron/engine/text/entries.h"
 #include "neuron/engine/text/mergetable.h"
 #include "neuron/engine/text/normalizer.h"
 #include "neuron/engine/text/pretokenizer.h"
 #include "neuron/engine/text/subwordmodel.h"
 #include "neuron/engine/text/tokendecoder.h"
-#include "neuron/engine/text/tokenids.h"
 #include "neuron/engine/text/wordcutter.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,8 +30,7 @@ struct TokenRoles {
 
 /// All that a BPE tokenizer is made of, whichever file it comes from.
 struct BpeVocabulary {
-    std::vector<std::string> entries; ///< by id, as the file spells them; empty where an id is unused
-    std::shared_ptr<TokenIds> ids = std::make_shared<TokenIds>(); ///< of the entries
+    std::shared_ptr<Entries> entries = std::make_shared<Entries>();
     std::vector<MergeRule> merges;
     std::vector<AddedToken> added; ///< an id beyond the entries, or that of an entry
     Normalizer normalizer;

@@ -138,10 +138,10 @@ TEST_CASE("vocabularies spell bytes as GPT-2 does")
 
 TEST_CASE("merges go by rank, then from the left")
 {
-    const auto ids =
-        std::make_shared<TokenIds>(TokenIds{{"a", 0}, {"b", 1}, {"bb", 2}, {"aa", 3}, {"aaa", 4}, {"abb", 5}});
+    const auto entries =
+        std::make_shared<Entries>(Entries{{"a", 0}, {"b", 1}, {"bb", 2}, {"aa", 3}, {"aaa", 4}, {"abb", 5}});
     const std::vector<MergeRule> rules{{1, 1, 2}, {0, 0, 3}, {3, 0, 4}, {0, 2, 5}};
-    const CharacterBpe model(ids, rules, CharacterFallback(*ids, false, std::nullopt), {});
+    const CharacterBpe model(entries, rules, CharacterFallback(*entries, false, std::nullopt), {});
     const auto merged = [&](std::string_view word) {
         std::vector<int32_t> tokens;
         model.append(word, tokens);
@@ -158,11 +158,11 @@ TEST_CASE("merges go by rank, then from the left")
 TEST_CASE("scored pairs join best first, equal ones from the left, also where a character is no entry")
 {
     // "x" is no entry, but "xa" is.
-    const auto ids = std::make_shared<TokenIds>(TokenIds{
+    const auto entries = std::make_shared<Entries>(Entries{
         {"a", 0}, {"b", 1}, {"aa", 2}, {"ab", 3}, {"xa", 4}, {"<0xC3>", 5}, {"<0xA9>", 6}, {"<unk>", 7}, {"bb", 8}});
     const std::vector<std::optional<double>> scores{-10.0,        -10.0,        -1.0,         -1.0,        -2.0,
                                                     std::nullopt, std::nullopt, std::nullopt, std::nullopt};
-    const ScoredBpe model(ids, scores, CharacterFallback(*ids, true, 7));
+    const ScoredBpe model(entries, scores, CharacterFallback(*entries, true, 7));
     const auto joined = [&](std::string_view word) {
         std::vector<int32_t> tokens{7};
         model.append(word, tokens);
