@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
 
 namespace cortex::engine {
 
@@ -14,11 +13,6 @@ namespace {
 /// Far above any real vocabulary; offsets fit 32 bits.
 constexpr size_t maxBytes = size_t(1) << 30;
 constexpr size_t leastSlots = 16;
-
-uint32_t hashOf(std::string_view text)
-{
-    return uint32_t(std::hash<std::string_view>()(text));
-}
 
 } // namespace
 
@@ -57,11 +51,37 @@ bool Entries::add(std::string_view text, int32_t id)
     return true;
 }
 
-std::optional<int32_t> Entries::find(std::string_view text) const
+void Entries::append(std::span<const std::string_view> texts)
+{
+    constexpr size_t ahead = 8;
+    size_t bytes = m_bytes.size();
+    for (const std::string_view text : texts)
+        bytes += text.size();
+    reserve(m_texts.size() + texts.size(), bytes);
+    for (size_t i = 0; i < texts.size(); ++i) {
+        if (i + ahead < texts.size())
+            prefetch(hashOf(texts[i + ahead]));
+        add(texts[i], int32_t(m_texts.size()));
+    }
+}
+
+void Entries::prefetch(uint32_t hash) const
+{
+    if (!m_slots.empty())
+        __builtin_prefetch(&m_slots[hash & (m_slots.size() - 1)]);
+}
+
+void Entries::prefetchText(uint32_t hash) const
+{
+    if (!m_slots.empty())
+        __builtin_prefetch(m_bytes.data() + m_slots[hash & (m_slots.size() - 1)].text.begin);
+}
+
+std::optional<int32_t> Entries::find(std::string_view text, uint32_t hash) const
 {
     if (m_slots.empty())
         return std::nullopt;
-    const Slot& slot = m_slots[slotIndex(text, hashOf(text))];
+    const Slot& slot = m_slots[slotIndex(text, hash)];
     return slot.id < 0 ? std::nullopt : std::optional(slot.id);
 }
 

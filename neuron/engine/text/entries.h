@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,12 +25,21 @@ public:
     /// `id` is not negative. Of equal texts the first one's id is found, of equal ids the last one's text. False where
     /// there is such a text already. Throws Error(BadFile) for more text than any vocabulary has.
     bool add(std::string_view text, int32_t id);
+    /// Gives `texts` the ids from size() on.
+    void append(std::span<const std::string_view> texts);
 
     size_t size() const { return m_texts.size(); } ///< the largest id + 1
     /// `id` is below size(). Empty where the id is unused. Valid until the next add.
     std::string_view operator[](size_t id) const { return view(m_texts[id]); }
-    std::optional<int32_t> find(std::string_view text) const;
+    std::optional<int32_t> find(std::string_view text) const { return find(text, hashOf(text)); }
     bool contains(std::string_view text) const { return find(text).has_value(); }
+
+    // The table is larger than the caches. Who has many texts to find asks for the memory of the next while it waits
+    // for that of the last: hashOf and prefetch for a number of texts, then prefetchText, then find.
+    static uint32_t hashOf(std::string_view text) { return uint32_t(std::hash<std::string_view>()(text)); }
+    void prefetch(uint32_t hash) const;
+    void prefetchText(uint32_t hash) const;
+    std::optional<int32_t> find(std::string_view text, uint32_t hash) const;
 
 private:
     struct Text {

@@ -27,12 +27,7 @@ void addEntries(BpeVocabulary& vocabulary, const GgufFile& file)
     if (tokens.empty() || int64_t(tokens.size()) > maxTokenId + 1)
         fail(file, ErrorKind::BadFile,
              "key \"tokenizer.ggml.tokens\": a vocabulary of " + std::to_string(tokens.size()) + " entries");
-    size_t bytes = 0;
-    for (const std::string_view token : tokens)
-        bytes += token.size();
-    vocabulary.entries->reserve(tokens.size(), bytes);
-    for (size_t id = 0; id < tokens.size(); ++id)
-        vocabulary.entries->add(tokens[id], int32_t(id));
+    vocabulary.entries->append(tokens);
 }
 
 void checkCount(const BpeVocabulary& vocabulary, const GgufFile& file, const char* key, size_t count)
@@ -70,13 +65,13 @@ void addAdded(BpeVocabulary& vocabulary, const GgufFile& file)
 void addMerges(BpeVocabulary& vocabulary, const GgufFile& file)
 {
     const auto& merges = file.requireStrings("tokenizer.ggml.merges");
-    vocabulary.merges.reserve(merges.size());
-    for (const std::string_view merge : merges) {
+    vocabulary.addMerges(merges.size(), [&](size_t index) {
+        const std::string_view merge = merges[index];
         const size_t space = merge.find(' ', 1);
         if (space == std::string_view::npos)
             fail(file, ErrorKind::BadFile, "key \"tokenizer.ggml.merges\": " + quotedName(merge) + " is not a pair");
-        vocabulary.addMerge(merge.substr(0, space), merge.substr(space + 1));
-    }
+        return BpeVocabulary::Pair{merge.substr(0, space), merge.substr(space + 1)};
+    });
 }
 
 std::optional<int32_t> tokenId(const BpeVocabulary& vocabulary, const GgufFile& file, std::string_view key)

@@ -61,17 +61,16 @@ void addMerges(BpeVocabulary& vocabulary, const JsonView& merges)
 {
     if (!merges.isArray())
         merges.fail("is not an array");
-    for (const nlohmann::json& merge : merges.raw()) {
-        if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-            vocabulary.addMerge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>());
-            continue;
-        }
+    vocabulary.addMerges(merges.raw().size(), [&](size_t index) {
+        const nlohmann::json& merge = merges.raw()[index];
+        if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string())
+            return BpeVocabulary::Pair{merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>()};
         const std::string_view text = merge.is_string() ? merge.get_ref<const std::string&>() : std::string_view();
         const size_t space = text.find(' ');
         if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
-            merges.fail("has no pair at index " + std::to_string(vocabulary.merges.size()));
-        vocabulary.addMerge(text.substr(0, space), text.substr(space + 1));
-    }
+            merges.fail("has no pair at index " + std::to_string(index));
+        return BpeVocabulary::Pair{text.substr(0, space), text.substr(space + 1)};
+    });
 }
 
 void addAdded(BpeVocabulary& vocabulary, const JsonView& list)

@@ -4,6 +4,7 @@
 #include "neuron/engine/text/utf8.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace cortex::engine {
 
@@ -14,19 +15,22 @@ constexpr uint32_t notInText = UINT32_MAX;
 /// Ranks by descending score; `notInText` where there is none.
 std::vector<uint32_t> ranksOf(const std::vector<std::optional<double>>& scores)
 {
-    std::vector<size_t> order;
+    struct Scored {
+        double score;
+        size_t id;
+    };
+    std::vector<Scored> order;
+    order.reserve(scores.size());
     for (size_t id = 0; id < scores.size(); ++id)
         if (scores[id])
-            order.push_back(id);
-    const auto better = [&](size_t a, size_t b) { return *scores[a] > *scores[b]; };
-    if (!std::ranges::is_sorted(order, better)) // as vocabularies are listed
-        std::ranges::sort(order, better);
+            order.push_back({*scores[id], id});
+    std::ranges::sort(order, std::ranges::greater(), &Scored::score);
     std::vector<uint32_t> ranks(scores.size(), notInText);
     uint32_t rank = 0;
     for (size_t i = 0; i < order.size(); ++i) {
-        if (i > 0 && *scores[order[i]] != *scores[order[i - 1]])
+        if (i > 0 && order[i].score != order[i - 1].score)
             ++rank;
-        ranks[order[i]] = rank;
+        ranks[order[i].id] = rank;
     }
     return ranks;
 }

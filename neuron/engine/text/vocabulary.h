@@ -11,6 +11,7 @@
 #include "neuron/engine/text/wordcutter.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,8 +41,13 @@ struct BpeVocabulary {
     TokenDecoder decoder;
     TokenRoles roles;
 
-    /// Adds the rule that joins two entries. Throws Error(BadFile) where either or their union is not an entry.
-    void addMerge(std::string_view left, std::string_view right);
+    /// Two entries that a rule joins.
+    struct Pair {
+        std::string_view left;
+        std::string_view right;
+    };
+    /// Adds `count` rules. Throws Error(BadFile) where either entry or their union is none.
+    void addMerges(size_t count, const std::function<Pair(size_t index)>& pairAt);
 };
 
 /// The largest id that a file may use is bounded by this, so that a small file cannot ask for a huge table.
