@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/engine/text/jsontokenizer.h"
 
+#include "neuron/engine/error.h"
 #include "neuron/engine/formats/jsonfile.h"
 #include "neuron/engine/formats/quotedname.h"
 #include "neuron/engine/text/bpetokenizer.h"
@@ -9,6 +10,7 @@
 #include "neuron/engine/text/characterbpe.h"
 #include "neuron/engine/text/jsonroles.h"
 #include "neuron/engine/text/jsonsteps.h"
+#include "neuron/engine/text/tokenizerjson.h"
 
 #include <algorithm>
 
@@ -31,16 +33,13 @@ void checkModel(const JsonView& model)
         dropout->fail("is not supported: encoding would not be deterministic", ErrorKind::Unsupported);
 }
 
-void addEntries(BpeVocabulary& vocabulary, const JsonView& vocab)
+void takeEntries(BpeVocabulary& vocabulary, const TokenizerJson& file, const JsonView& vocab)
 {
-    if (!vocab.isObject() || vocab.raw().empty())
+    if (!vocab.isObject() || (file.entries->size() == 0 && !file.badEntry))
         vocab.fail("is not a table of entries");
-    for (const auto& [entry, id] : vocab.raw().items()) {
-        if (!id.is_number_unsigned() || id.get<uint64_t>() > uint64_t(maxTokenId))
-            vocab.fail("gives the entry " + quotedName(entry) + " no id from 0 to " + std::to_string(maxTokenId));
-        const auto index = id.get<size_t>();
-        vocabulary.entries->add(entry, int32_t(index));
-    }
+    if (file.badEntry)
+        vocab.fail("gives the entry " + quotedName(*file.badEntry) + " no id from 0 to " + std::to_string(maxTokenId));
+    vocabulary.entries = file.entries;
 }
 
 /// Where unk_token would come into play in a byte-level vocabulary: HF gives it to characters without an entry.
@@ -56,21 +55,13 @@ void checkBytes(const BpeVocabulary& vocabulary, const JsonView& model)
     }
 }
 
-/// A rule is a pair, or in older files a string with a space in its middle.
-void addMerges(BpeVocabulary& vocabulary, const JsonView& merges)
+void addMerges(BpeVocabulary& vocabulary, const TokenizerJson& file, const JsonView& merges)
 {
     if (!merges.isArray())
         merges.fail("is not an array");
-    vocabulary.addMerges(merges.raw().size(), [&](size_t index) {
-        const nlohmann::json& merge = merges.raw()[index];
-        if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string())
-            return BpeVocabulary::Pair{merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>()};
-        const std::string_view text = merge.is_string() ? merge.get_ref<const std::string&>() : std::string_view();
-        const size_t space = text.find(' ');
-        if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
-            merges.fail("has no pair at index " + std::to_string(index));
-        return BpeVocabulary::Pair{text.substr(0, space), text.substr(space + 1)};
-    });
+    vocabulary.addMerges(file.merges.size(), [&](size_t index) { return file.merges[index]; });
+    if (file.badMerge)
+        merges.fail("has no pair at index " + std::to_string(file.merges.size()));
 }
 
 void addAdded(BpeVocabulary& vocabulary, const JsonView& list)
@@ -117,7 +108,7 @@ void makeSentencePiece(BpeVocabulary& vocabulary, const JsonView& model)
         cutter.addEntry((*vocabulary.entries)[size_t(rule.result)]);
 }
 
-BpeVocabulary readVocabulary(const JsonView& root)
+BpeVocabulary readVocabulary(const TokenizerJson& file, const JsonView& root)
 {
     BpeVocabulary vocabulary;
     const JsonView model = root.require("model");
@@ -134,8 +125,8 @@ BpeVocabulary readVocabulary(const JsonView& root)
     vocabulary.decoder = readDecoder(decoder);
     if (vocabulary.decoder.byteLevel != byteLevel)
         decoder.fail("does not match the pre_tokenizer: only one of them is ByteLevel", ErrorKind::Unsupported);
-    addEntries(vocabulary, model.require("vocab"));
-    addMerges(vocabulary, model.require("merges"));
+    takeEntries(vocabulary, file, model.require("vocab"));
+    addMerges(vocabulary, file, model.require("merges"));
     if (const auto added = root.member("added_tokens"))
         addAdded(vocabulary, *added);
     byteLevel ? makeByteLevel(vocabulary, model) : makeSentencePiece(vocabulary, model);
@@ -146,16 +137,16 @@ BpeVocabulary readVocabulary(const JsonView& root)
 
 std::shared_ptr<const Tokenizer> tokenizerFromJson(const MappedFile& file)
 {
-    const nlohmann::json json = parseJson(file.bytes(), file.path());
-    const JsonView root(json, file.path());
     try {
-        BpeVocabulary vocabulary = readVocabulary(root);
+        const TokenizerJson parsed = parseTokenizerJson(file.bytes(), file.path());
+        const JsonView root(parsed.rest, file.path());
+        BpeVocabulary vocabulary = readVocabulary(parsed, root);
         vocabulary.roles = readRoles(root, file.path().parent_path(), vocabulary);
         return std::make_shared<BpeTokenizer>(std::move(vocabulary));
     } catch (const Error& error) {
         if (std::string_view(error.what()).starts_with(file.path().parent_path().string()))
             throw;
-        root.fail(error.what(), error.kind());
+        throw Error(error.kind(), file.path().string() + ": " + error.what());
     }
 }
 
