@@ -136,6 +136,39 @@ TEST_CASE("vocabularies spell bytes as GPT-2 does")
     CHECK_FALSE(bytesOfEntry("\xff").has_value());
 }
 
+TEST_CASE("entries are found by text and by id")
+{
+    Entries entries;
+    CHECK(entries.size() == 0);
+    CHECK_FALSE(entries.contains(""));
+    CHECK(entries.add("b", 3));
+    CHECK(entries.size() == 4);
+    CHECK(entries[0].empty()); // unused
+    CHECK(entries[3] == "b");
+    CHECK(entries.add("", 0));
+    CHECK(entries.find("") == 0);
+    CHECK_FALSE(entries.add("b", 1)); // the first id is found, but both have the text
+    CHECK(entries.find("b") == 3);
+    CHECK(entries[1] == "b");
+    CHECK(entries.add("c", 3)); // the last text is the id's, but both are found
+    CHECK(entries[3] == "c");
+    CHECK(entries.find("b") == 3);
+    CHECK(entries.find("c") == 3);
+
+    std::vector<std::string> texts;
+    for (int i = 0; i < 3000; ++i)
+        texts.push_back("entry " + std::to_string(i));
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    entries.append(views);
+    CHECK(entries.size() == 3004);
+    bool found = true;
+    for (size_t i = 0; i < texts.size(); ++i)
+        found &= entries.find(texts[i]) == int32_t(4 + i) && entries[4 + i] == texts[i];
+    CHECK(found);
+    CHECK_FALSE(entries.contains("entry 3000"));
+    CHECK(entries.find("c") == 3);
+}
+
 TEST_CASE("merges go by rank, then from the left")
 {
     const auto entries =
