@@ -26,8 +26,22 @@ void readNibbles(const uint8_t* source, uint8_t* codes, int count)
 /// Bit i of the 32 is the fifth bit of element i.
 void addFifthBits(const uint8_t* source, uint8_t* codes)
 {
-    for (int i = 0; i < 32; ++i)
-        codes[i] = uint8_t(codes[i] | (source[i / 8] >> (i % 8) & 1) << 4);
+    for (int i = 0; i < 4; ++i) {
+        // Eight copies of the byte, of which each keeps the bit of its place; adding 127 carries that into the top bit.
+        const uint64_t bits = source[i] * 0x0101010101010101u & 0x8040201008040201u;
+        uint64_t eight;
+        std::memcpy(&eight, codes + 8 * i, sizeof eight);
+        eight |= ((bits + 0x7f7f7f7f7f7f7f7fu) & 0x8080808080808080u) >> 3;
+        std::memcpy(codes + 8 * i, &eight, sizeof eight);
+    }
+}
+
+/// Bits from … from + width − 1 of `count` bytes are further bits of as many elements, from bit `at` on.
+void addBits(const uint8_t* source, int from, int width, uint8_t* codes, int count, int at)
+{
+    const int mask = (1 << width) - 1;
+    for (int i = 0; i < count; ++i)
+        codes[i] = uint8_t(codes[i] | (source[i] >> from & mask) << at);
 }
 
 /// Eight six-bit scales and minimums in twelve bytes: the upper four take two bits each from the lower four's bytes.
@@ -58,8 +72,8 @@ void readQ5K(const uint8_t* source, RowBlock& block)
     const uint8_t* high = source + 16;
     for (int chunk = 0; chunk < 4; ++chunk)
         readNibbles(source + 48 + 32 * chunk, block.codes + 64 * chunk, 32);
-    for (int i = 0; i < 256; ++i)
-        block.codes[i] = uint8_t(block.codes[i] | (high[i % 32] >> (i / 32) & 1) << 4);
+    for (int part = 0; part < 8; ++part)
+        addBits(high, part, 1, block.codes + 32 * part, 32, 4);
 }
 
 void readQ6K(const uint8_t* source, RowBlock& block)
@@ -67,10 +81,8 @@ void readQ6K(const uint8_t* source, RowBlock& block)
     const uint8_t* high = source + 128;
     for (int half = 0; half < 2; ++half) {
         readNibbles(source + 64 * half, block.codes + 128 * half, 64);
-        for (int i = 0; i < 128; ++i) {
-            uint8_t& code = block.codes[128 * half + i];
-            code = uint8_t(code | (high[32 * half + i % 32] >> (i / 32 * 2) & 3) << 4);
-        }
+        for (int part = 0; part < 4; ++part)
+            addBits(high + 32 * half, 2 * part, 2, block.codes + 128 * half + 32 * part, 32, 4);
     }
     std::memcpy(block.scales, source + 192, 16);
     block.scale = read16(source + 208);
@@ -79,8 +91,9 @@ void readQ6K(const uint8_t* source, RowBlock& block)
 /// Codes of two bits, 64 bytes: of every 128 elements, bits 2k and 2k + 1 of byte i belong to element 32k + i.
 void readPairs(const uint8_t* source, uint8_t* codes)
 {
-    for (int i = 0; i < 256; ++i)
-        codes[i] = source[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+    for (int part = 0; part < 8; ++part)
+        for (int i = 0; i < 32; ++i)
+            codes[32 * part + i] = source[part / 4 * 32 + i] >> (part % 4 * 2) & 3;
 }
 
 void readQ2K(const uint8_t* source, RowBlock& block)
@@ -99,8 +112,8 @@ void readQ2K(const uint8_t* source, RowBlock& block)
 void readQ3K(const uint8_t* source, RowBlock& block)
 {
     readPairs(source + 32, block.codes);
-    for (int i = 0; i < 256; ++i)
-        block.codes[i] = uint8_t(block.codes[i] | (source[i % 32] >> (i / 32) & 1) << 2);
+    for (int part = 0; part < 8; ++part)
+        addBits(source, part, 1, block.codes + 32 * part, 32, 2);
     const uint8_t* low = source + 96;
     const uint8_t* high = source + 104;
     for (int i = 0; i < 16; ++i) {

@@ -4,6 +4,8 @@
 #include "neuron/engine/modelrunner.h"
 #include "neuron/engine/quantize/quantmix.h"
 
+#include <future>
+
 namespace cortex::engine {
 
 namespace {
@@ -60,6 +62,21 @@ ModelInfo describe(const Opened& opened)
     return info;
 }
 
+/// What stands between text and tokens.
+struct TextParts {
+    std::shared_ptr<const Tokenizer> tokenizer;
+    std::optional<ChatTemplate> chatTemplate;
+};
+
+TextParts readText(const Checkpoint& checkpoint)
+{
+    TextParts text;
+    text.tokenizer = checkpoint.tokenizer();
+    if (const auto source = checkpoint.chatTemplateSource())
+        text.chatTemplate.emplace(*source, checkpoint.path().string() + " (chat template)");
+    return text;
+}
+
 class LoadedEngine : public Engine {
 public:
     LoadedEngine(const LoadOptions& options, const Progress& progress)
@@ -70,8 +87,8 @@ public:
     const ModelInfo& info() const override { return m_info; }
     const MemoryPlan& memory() const override { return m_memory; }
     const kernels::DeviceInfo& device() const override { return m_device; }
-    std::shared_ptr<const Tokenizer> tokenizer() const override { return m_tokenizer; }
-    const ChatTemplate* chatTemplate() const override { return m_chatTemplate ? &*m_chatTemplate : nullptr; }
+    std::shared_ptr<const Tokenizer> tokenizer() const override { return m_text.tokenizer; }
+    const ChatTemplate* chatTemplate() const override { return m_text.chatTemplate ? &*m_text.chatTemplate : nullptr; }
 
     SequenceId submit(SequenceRequest request, std::shared_ptr<SequenceSink> sink) override
     {
@@ -87,13 +104,12 @@ public:
 
 private:
     WorkerSetup load(const LoadOptions& options, const Progress& progress);
-    void loadText(const Checkpoint& checkpoint);
+    void takeText(std::future<TextParts>& text);
 
     ModelInfo m_info;
     MemoryPlan m_memory;
     kernels::DeviceInfo m_device;
-    std::shared_ptr<const Tokenizer> m_tokenizer;
-    std::optional<ChatTemplate> m_chatTemplate;
+    TextParts m_text;
     ModelRunner* m_runner = nullptr; ///< owned by the worker, on whose thread alone it is used
     Worker m_worker; ///< last: its thread fills in what stands above
 };
@@ -113,36 +129,50 @@ WorkerSetup LoadedEngine::load(const LoadOptions& options, const Progress& progr
     m_info = describe(opened);
     m_memory = layout.account;
     m_device = device->info();
-    if (options.text) {
-        report(0, "reading the tokenizer");
-        loadText(*opened.checkpoint);
-    }
+
+    // The tokenizer is made beside the packing of the weights. What it throws comes before what they throw, as if it
+    // had been first; its future waits for it on every way out.
+    std::future<TextParts> text;
+    if (options.text)
+        text = std::async(std::launch::async, [checkpoint = opened.checkpoint] { return readText(*checkpoint); });
 
     const double total = double(std::max<size_t>(opened.account.fileBytes, 1));
-    const auto loaded = [&](size_t bytes) { report(double(bytes) / total, "loading weights"); };
+    const auto loaded = [&](size_t bytes) {
+        if (text.valid() && text.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+            takeText(text);
+        report(double(bytes) / total, "loading weights");
+    };
+    std::unique_ptr<ModelRunner> runner;
     try {
-        auto runner = std::make_unique<ModelRunner>(opened.checkpoint, std::move(device), std::move(opened.graph),
-                                                    layout, loaded, opened.quant);
-        m_runner = runner.get();
-        report(1, "ready");
-        return {std::move(runner), layout.scheduler, std::max(0, options.maxQueued),
-                layout.account.kvBytes / size_t(layout.cache.blocks), m_tokenizer};
+        runner = std::make_unique<ModelRunner>(opened.checkpoint, std::move(device), std::move(opened.graph), layout,
+                                               loaded, opened.quant);
     } catch (const kernels::OutOfMemory& failure) {
+        takeText(text);
         throw Error(ErrorKind::OutOfMemory,
                     options.model.string() + " does not fit the device: " + std::to_string(failure.neededBytes >> 20)
                         + " MiB more needed, " + std::to_string(failure.freeBytes >> 20) + " MiB free");
+    } catch (const Error&) {
+        takeText(text);
+        throw;
     }
+    takeText(text);
+    m_runner = runner.get();
+    report(1, "ready");
+    return {std::move(runner), layout.scheduler, std::max(0, options.maxQueued),
+            layout.account.kvBytes / size_t(layout.cache.blocks), m_text.tokenizer};
 }
 
-void LoadedEngine::loadText(const Checkpoint& checkpoint)
+/// Waits for the text's parts, or throws what their making threw. Nothing to do where none are made, or have been
+/// taken.
+void LoadedEngine::takeText(std::future<TextParts>& text)
 {
-    m_tokenizer = checkpoint.tokenizer();
-    if (m_tokenizer) {
-        m_info.bosToken = m_tokenizer->bos().value_or(-1);
-        m_info.eosToken = m_tokenizer->eos().value_or(-1);
+    if (!text.valid())
+        return;
+    m_text = text.get();
+    if (m_text.tokenizer) {
+        m_info.bosToken = m_text.tokenizer->bos().value_or(-1);
+        m_info.eosToken = m_text.tokenizer->eos().value_or(-1);
     }
-    if (const auto source = checkpoint.chatTemplateSource())
-        m_chatTemplate.emplace(*source, checkpoint.path().string() + " (chat template)");
 }
 
 } // namespace

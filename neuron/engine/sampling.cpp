@@ -106,7 +106,8 @@ void Sampler::remember(int32_t token)
 /// Draws from the softmax of logits / temperature, cut by top-k, top-p and min-p. `highest` is the largest logit.
 int32_t Sampler::draw(std::span<const float> logits, float highest, SamplingScratch& scratch)
 {
-    auto& [candidates, probabilities] = scratch;
+    std::vector<int32_t>& candidates = scratch.candidates;
+    std::vector<float>& probabilities = scratch.probabilities;
     const size_t vocabulary = logits.size();
     candidates.resize(vocabulary);
     probabilities.resize(vocabulary);

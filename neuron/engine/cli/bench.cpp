@@ -28,6 +28,7 @@ struct BenchOptions {
     int repeat = 5;
     int sequences = 1;
     std::string instructions;
+    bool text = true;
     bool json = false;
 };
 
@@ -141,7 +142,7 @@ int run(const BenchOptions& options)
     load.maxSequences = options.sequences;
     load.contextTokens = std::max({options.promptTokens, options.newTokens + togetherMargin, shortPrompt}) + 1;
     load.stepTokens = std::max(512, std::min(options.promptTokens, 2048));
-    load.text = false; // token ids do, and files of random weights have no vocabulary to speak of
+    load.text = options.text; // the runs take token ids; but who waits for a first token waits for the tokenizer
     const auto engine = loadEngine(load, options.model);
     const double loadSeconds = std::chrono::duration<double>(Clock::now() - begin).count();
 
@@ -229,6 +230,7 @@ void addBench(CLI::App& app, Commands& commands)
         ->capture_default_str();
     command->add_option("--isa", options->instructions,
                         "Force an instruction path: portable, avx2, avx512, avx512-vnni");
+    command->add_flag("!--no-text", options->text, "Load no tokenizer and no chat template");
     command->add_flag("--json", options->json, "Print one object");
     commands[command] = [options] { return run(*options); };
 }

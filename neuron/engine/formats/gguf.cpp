@@ -138,9 +138,9 @@ const std::string* GgufFile::string(std::string_view key) const
     return valueOf<std::string>(*this, key);
 }
 
-const std::vector<std::string>* GgufFile::strings(std::string_view key) const
+const std::vector<std::string_view>* GgufFile::strings(std::string_view key) const
 {
-    return valueOf<std::vector<std::string>>(*this, key);
+    return valueOf<std::vector<std::string_view>>(*this, key);
 }
 
 const std::vector<int64_t>* GgufFile::integers(std::string_view key) const
@@ -169,7 +169,7 @@ const std::string& GgufFile::requireString(std::string_view key) const
     failRequired(*this, key, "a string");
 }
 
-const std::vector<std::string>& GgufFile::requireStrings(std::string_view key) const
+const std::vector<std::string_view>& GgufFile::requireStrings(std::string_view key) const
 {
     if (const auto* value = strings(key))
         return *value;

@@ -16,9 +16,10 @@
 namespace cortex::engine {
 
 /// One metadata value of a GGUF file. Integers of every width become int64_t (uint64 above its range is refused),
-/// floats double. Arrays are homogeneous; nested arrays are refused (no known file has them).
+/// floats double. Arrays are homogeneous; nested arrays are refused (no known file has them). The strings of an array,
+/// which may be a vocabulary, are views of the file's bytes.
 using GgufValue = std::variant<bool, int64_t, double, std::string, std::vector<bool>, std::vector<int64_t>,
-                               std::vector<double>, std::vector<std::string>>;
+                               std::vector<double>, std::vector<std::string_view>>;
 
 /// One metadata entry as its file has it, for whoever copies it: the bytes of the value's type and of the value.
 struct GgufEntry {
@@ -68,12 +69,12 @@ public:
     std::optional<double> number(std::string_view key) const; ///< integers convert
     std::optional<bool> boolean(std::string_view key) const;
     const std::string* string(std::string_view key) const;
-    const std::vector<std::string>* strings(std::string_view key) const;
+    const std::vector<std::string_view>* strings(std::string_view key) const;
     const std::vector<int64_t>* integers(std::string_view key) const;
     int64_t requireInteger(std::string_view key) const;
     double requireNumber(std::string_view key) const;
     const std::string& requireString(std::string_view key) const;
-    const std::vector<std::string>& requireStrings(std::string_view key) const;
+    const std::vector<std::string_view>& requireStrings(std::string_view key) const;
 
     /// A tensor as a kernel device takes it: the last dimension is columns, all others fold into rows. Keeps the
     /// mapping alive. Throws Error(Unsupported) for a type that we do not read.

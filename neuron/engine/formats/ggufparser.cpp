@@ -62,7 +62,7 @@ private:
     size_t remaining() const { return m_bytes.size() - m_position; }
     template <typename T>
     T read();
-    std::string readString();
+    std::string_view readString();
     uint64_t readCount(size_t minimumBytes, uint64_t limit, const char* what);
 
     template <typename T>
@@ -110,12 +110,12 @@ T Parser::read()
     return value;
 }
 
-std::string Parser::readString()
+std::string_view Parser::readString()
 {
     const auto length = read<uint64_t>();
     if (length > remaining())
         failDamaged("a string of " + std::to_string(length) + " bytes goes beyond the end of the file");
-    std::string text(reinterpret_cast<const char*>(m_bytes.data() + m_position), size_t(length));
+    const std::string_view text(reinterpret_cast<const char*>(m_bytes.data() + m_position), size_t(length));
     m_position += size_t(length);
     return text;
 }
@@ -182,7 +182,7 @@ GgufValue Parser::readValue(ValueType type)
     case ValueType::Bool:
         return readBool();
     case ValueType::String:
-        return readString();
+        return std::string(readString());
     case ValueType::Array:
         return readArray();
     default:
@@ -233,7 +233,7 @@ GgufValue Parser::readArray()
     const uint64_t count = readCount(elementBytes, maxArrayElements, "array elements");
     switch (type) {
     case ValueType::String:
-        return readElements<std::string>(count, [this] { return readString(); });
+        return readElements<std::string_view>(count, [this] { return readString(); });
     case ValueType::Bool:
         return readElements<bool>(count, [this] { return readBool(); });
     case ValueType::Float32:
@@ -265,7 +265,7 @@ void Parser::readMetadata(uint64_t count)
 {
     for (uint64_t i = 0; i < count; ++i) {
         m_context = "metadata entry " + std::to_string(i);
-        std::string key = readString();
+        std::string key(readString());
         m_context = "key " + quotedName(key);
         const size_t begin = m_position;
         const auto type = read<ValueType>();

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/engine/formats/jsonfile.h"
 
+#include "neuron/engine/formats/jsonbuilder.h"
 #include "neuron/engine/formats/quotedname.h"
-
-#include <unordered_set>
 
 namespace cortex::engine {
 
@@ -11,59 +10,20 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int maxDepth = 64;
-
 [[noreturn]] void failAt(const std::filesystem::path& path, const std::string& where, const std::string& cause,
                          ErrorKind kind = ErrorKind::BadFile)
 {
     throw Error(kind, path.string() + ": " + where + cause);
 }
 
-/// Watches the parser build: counts levels and remembers the keys of every open object.
-class Watcher {
-public:
-    explicit Watcher(const std::filesystem::path& path)
-        : m_path(path)
-    {
-    }
-
-    bool operator()(int depth, json::parse_event_t event, const json& parsed)
-    {
-        if (depth > maxDepth)
-            failAt(m_path, "", "the JSON is nested deeper than " + std::to_string(maxDepth) + " levels");
-        if (event == json::parse_event_t::object_start)
-            m_keys.emplace_back();
-        else if (event == json::parse_event_t::object_end)
-            m_keys.pop_back();
-        else if (event == json::parse_event_t::key
-                 && !m_keys.back().insert(parsed.get_ref<const std::string&>()).second)
-            failAt(m_path, "",
-                   "the key " + quotedName(parsed.get_ref<const std::string&>()) + " occurs twice in one object");
-        return true;
-    }
-
-private:
-    const std::filesystem::path& m_path;
-    std::vector<std::unordered_set<std::string>> m_keys;
-};
-
 } // namespace
 
 json parseJson(std::span<const std::byte> bytes, const std::filesystem::path& path, size_t firstByte)
 {
     const auto* begin = reinterpret_cast<const char*>(bytes.data());
-    Watcher watcher(path);
-    try {
-        return json::parse(begin, begin + bytes.size(),
-                           [&watcher](int depth, json::parse_event_t event, const json& parsed) {
-                               return watcher(depth, event, parsed);
-                           });
-    } catch (const json::parse_error& error) {
-        failAt(path, "byte " + std::to_string(firstByte + error.byte) + ": ",
-               "this is not valid JSON; the file is damaged or incomplete, fetch it again");
-    } catch (const json::out_of_range& error) {
-        failAt(path, "", "a number in the JSON is out of range");
-    }
+    JsonBuilder builder(path, firstByte);
+    json::sax_parse(begin, begin + bytes.size(), &builder);
+    return std::move(builder.result());
 }
 
 JsonView::JsonView(const json& value, const std::filesystem::path& path, std::string where)

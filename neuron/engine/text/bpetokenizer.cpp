@@ -6,6 +6,7 @@
 #include "neuron/engine/text/utf8.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace cortex::engine {
 
@@ -117,7 +118,8 @@ private:
 };
 
 BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary)
-    : m_entryIds(std::move(vocabulary.ids))
+    : m_entries(std::move(vocabulary.entries))
+    , m_decoder(std::move(vocabulary.decoder))
     , m_rawTokens(checked(vocabulary.added), false)
     , m_normalizedTokens(checked(patternsOf(vocabulary.added, vocabulary.normalizer)), true)
     , m_normalizer(std::move(vocabulary.normalizer))
@@ -126,24 +128,14 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary)
     , m_model(std::move(vocabulary.model))
     , m_roles(std::move(vocabulary.roles))
 {
-    std::vector<std::string>& entries = vocabulary.entries;
-    m_special.resize(entries.size());
+    for (const AddedToken& token : vocabulary.added)
+        m_added.add(token.content, token.id);
+    m_isAdded.resize(std::max(m_entries->size(), m_added.size()));
+    m_special.resize(m_isAdded.size());
     for (const AddedToken& token : vocabulary.added) {
-        if (size_t(token.id) >= entries.size()) {
-            entries.resize(size_t(token.id) + 1);
-            m_special.resize(entries.size());
-        }
-        entries[size_t(token.id)] = token.content;
+        m_isAdded[size_t(token.id)] = true;
         m_special[size_t(token.id)] = token.special;
-        m_addedIds.emplace(token.content, token.id);
     }
-    const TokenDecoder& decoder = vocabulary.decoder;
-    m_bytes.reserve(entries.size());
-    for (const std::string& entry : entries)
-        m_bytes.push_back(decoder.bytes(entry));
-    if (decoder.start != TokenDecoder::Start::Whole)
-        for (const std::string& entry : entries)
-            m_startBytes.push_back(decoder.bytesAtStart(entry));
 }
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const EncodeOptions& options) const
@@ -158,14 +150,20 @@ std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const EncodeOpt
     return std::move(encoding.tokens);
 }
 
+/// How the vocabulary spells a token that it has.
+std::string_view BpeTokenizer::spelling(int32_t token) const
+{
+    return m_isAdded[size_t(token)] ? m_added[size_t(token)] : (*m_entries)[size_t(token)];
+}
+
 std::string BpeTokenizer::tokenBytes(int32_t token) const
 {
-    return hasToken(token) ? m_bytes[size_t(token)] : std::string();
+    return hasToken(token) ? m_decoder.bytes(spelling(token)) : std::string();
 }
 
 std::string BpeTokenizer::firstTokenBytes(int32_t token) const
 {
-    return hasToken(token) && !m_startBytes.empty() ? m_startBytes[size_t(token)] : tokenBytes(token);
+    return hasToken(token) ? m_decoder.bytesAtStart(spelling(token)) : std::string();
 }
 
 std::string BpeTokenizer::decode(const std::vector<int32_t>& tokens, bool skipSpecial) const
@@ -173,10 +171,10 @@ std::string BpeTokenizer::decode(const std::vector<int32_t>& tokens, bool skipSp
     std::string bytes;
     bool atStart = true;
     for (const int32_t token : tokens) {
-        if (!hasToken(token) || (skipSpecial && m_special[size_t(token)]))
+        if (skipSpecial && isSpecial(token))
             continue;
-        const std::string& within = m_bytes[size_t(token)];
-        bytes += atStart && !m_startBytes.empty() ? m_startBytes[size_t(token)] : within;
+        const std::string within = tokenBytes(token);
+        bytes += atStart ? firstTokenBytes(token) : within;
         atStart = atStart && within.empty();
     }
     return repairedUtf8(bytes);
@@ -189,9 +187,8 @@ bool BpeTokenizer::isSpecial(int32_t token) const
 
 std::optional<int32_t> BpeTokenizer::find(std::string_view token) const
 {
-    if (const auto found = m_addedIds.find(token); found != m_addedIds.end())
-        return found->second;
-    return tokenId(*m_entryIds, token);
+    const auto added = m_added.find(token);
+    return added ? added : m_entries->find(token);
 }
 
 } // namespace cortex::engine

@@ -17,7 +17,7 @@ public:
     std::string tokenBytes(int32_t token) const override;
     std::string firstTokenBytes(int32_t token) const override;
     std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial) const override;
-    int32_t vocabularySize() const override { return int32_t(m_bytes.size()); }
+    int32_t vocabularySize() const override { return int32_t(m_special.size()); }
     bool isSpecial(int32_t token) const override;
     std::optional<int32_t> find(std::string_view token) const override;
     std::optional<int32_t> bos() const override { return m_roles.bos; }
@@ -28,13 +28,15 @@ public:
 private:
     class Encoding;
 
-    bool hasToken(int32_t token) const { return token >= 0 && size_t(token) < m_bytes.size(); }
+    bool hasToken(int32_t token) const { return token >= 0 && size_t(token) < m_special.size(); }
 
-    std::vector<std::string> m_bytes; ///< by id
-    std::vector<std::string> m_startBytes; ///< by id, at the start of a text; empty where that makes no difference
-    std::vector<bool> m_special; ///< by id
-    std::shared_ptr<const TokenIds> m_entryIds;
-    TokenIds m_addedIds;
+    std::string_view spelling(int32_t token) const;
+
+    std::shared_ptr<const Entries> m_entries;
+    Entries m_added; ///< these texts count before m_entries
+    std::vector<bool> m_isAdded; ///< by id, up to the last one of either
+    std::vector<bool> m_special; ///< likewise
+    TokenDecoder m_decoder;
     AddedTokenMatcher m_rawTokens;
     AddedTokenMatcher m_normalizedTokens;
     Normalizer m_normalizer;

@@ -5,20 +5,20 @@
 
 namespace cortex::engine {
 
-ByteLevelBpe::ByteLevelBpe(std::shared_ptr<const TokenIds> ids, std::span<const MergeRule> rules, bool ignoreMerges)
-    : m_ids(std::move(ids))
+ByteLevelBpe::ByteLevelBpe(std::shared_ptr<const Entries> entries, std::span<const MergeRule> rules, bool ignoreMerges)
+    : m_entries(std::move(entries))
     , m_table(rules)
     , m_ignoreMerges(ignoreMerges)
 {
     for (unsigned byte = 0; byte < 256; ++byte) {
         const char c = char(byte);
-        m_byteTokens[byte] = tokenId(*m_ids, entryOfBytes({&c, 1})).value_or(-1);
+        m_byteTokens[byte] = m_entries->find(entryOfBytes({&c, 1})).value_or(-1);
     }
 }
 
 void ByteLevelBpe::append(std::string_view word, std::vector<int32_t>& tokens) const
 {
-    if (const auto whole = m_ignoreMerges ? tokenId(*m_ids, entryOfBytes(word)) : std::nullopt) {
+    if (const auto whole = m_ignoreMerges ? m_entries->find(entryOfBytes(word)) : std::nullopt) {
         tokens.push_back(*whole);
         return;
     }

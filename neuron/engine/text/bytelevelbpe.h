@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include "neuron/engine/text/entries.h"
 #include "neuron/engine/text/mergetable.h"
 #include "neuron/engine/text/subwordmodel.h"
-#include "neuron/engine/text/tokenids.h"
 
 #include <array>
+#include <memory>
 
 namespace cortex::engine {
 
 /// Byte-level BPE: begins with the tokens of a word's bytes and merges by rules.
 class ByteLevelBpe final : public SubwordModel {
 public:
-    /// Bytes that `ids` lacks vanish. `ignoreMerges`: a word that is an entry is that token, whatever the rules would
-    /// make of it.
-    ByteLevelBpe(std::shared_ptr<const TokenIds> ids, std::span<const MergeRule> rules, bool ignoreMerges);
+    /// Bytes that `entries` lacks vanish. `ignoreMerges`: a word that is an entry is that token, whatever the rules
+    /// would make of it.
+    ByteLevelBpe(std::shared_ptr<const Entries> entries, std::span<const MergeRule> rules, bool ignoreMerges);
 
     void append(std::string_view word, std::vector<int32_t>& tokens) const override;
 
 private:
-    std::shared_ptr<const TokenIds> m_ids;
+    std::shared_ptr<const Entries> m_entries;
     std::array<int32_t, 256> m_byteTokens; ///< -1: none
     MergeTable m_table;
     bool m_ignoreMerges;

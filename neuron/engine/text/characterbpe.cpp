@@ -7,9 +7,9 @@
 
 namespace cortex::engine {
 
-CharacterBpe::CharacterBpe(std::shared_ptr<const TokenIds> ids, std::span<const MergeRule> rules,
+CharacterBpe::CharacterBpe(std::shared_ptr<const Entries> entries, std::span<const MergeRule> rules,
                            CharacterFallback fallback, const Options& options)
-    : m_ids(std::move(ids))
+    : m_entries(std::move(entries))
     , m_table(rules)
     , m_fallback(fallback)
     , m_options(options)
@@ -18,7 +18,7 @@ CharacterBpe::CharacterBpe(std::shared_ptr<const TokenIds> ids, std::span<const 
 
 void CharacterBpe::append(std::string_view word, std::vector<int32_t>& tokens) const
 {
-    if (const auto whole = m_options.ignoreMerges ? tokenId(*m_ids, word) : std::nullopt) {
+    if (const auto whole = m_options.ignoreMerges ? m_entries->find(word) : std::nullopt) {
         tokens.push_back(*whole);
         return;
     }
@@ -39,7 +39,7 @@ std::vector<Symbol> CharacterBpe::symbolsOf(std::string_view word) const
     while (!word.empty()) {
         const std::string_view character = word.substr(0, nextUtf8(word).bytes);
         word.remove_prefix(character.size());
-        if (const auto token = tokenId(*m_ids, character)) {
+        if (const auto token = m_entries->find(character)) {
             addUnknown();
             appendSymbol(symbols, *token);
         } else if (m_fallback.hasBytes(character)) {

@@ -5,6 +5,8 @@
 #include "neuron/engine/text/mergetable.h"
 #include "neuron/engine/text/subwordmodel.h"
 
+#include <memory>
+
 namespace cortex::engine {
 
 /// BPE of characters: begins with the tokens of a word's characters and merges by rules. The form that tokenizer.json
@@ -16,7 +18,7 @@ public:
         bool ignoreMerges = false; ///< a word that is an entry is that token, whatever the rules would make of it
     };
 
-    CharacterBpe(std::shared_ptr<const TokenIds> ids, std::span<const MergeRule> rules, CharacterFallback fallback,
+    CharacterBpe(std::shared_ptr<const Entries> entries, std::span<const MergeRule> rules, CharacterFallback fallback,
                  const Options& options);
 
     void append(std::string_view word, std::vector<int32_t>& tokens) const override;
@@ -24,7 +26,7 @@ public:
 private:
     std::vector<Symbol> symbolsOf(std::string_view word) const;
 
-    std::shared_ptr<const TokenIds> m_ids;
+    std::shared_ptr<const Entries> m_entries;
     MergeTable m_table;
     CharacterFallback m_fallback;
     Options m_options;

@@ -15,11 +15,11 @@ std::string entryOfByte(unsigned byte)
 
 } // namespace
 
-CharacterFallback::CharacterFallback(const TokenIds& ids, bool toBytes, std::optional<int32_t> unknown)
+CharacterFallback::CharacterFallback(const Entries& entries, bool toBytes, std::optional<int32_t> unknown)
     : m_unknown(unknown)
 {
     for (unsigned byte = 0; byte < 256; ++byte)
-        m_byteTokens[byte] = toBytes ? tokenId(ids, entryOfByte(byte)).value_or(-1) : -1;
+        m_byteTokens[byte] = toBytes ? entries.find(entryOfByte(byte)).value_or(-1) : -1;
 }
 
 bool CharacterFallback::hasBytes(std::string_view character) const

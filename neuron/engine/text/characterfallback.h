@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
-#include "neuron/engine/text/tokenids.h"
+#include "neuron/engine/text/entries.h"
 
 #include <array>
 #include <string_view>
@@ -12,7 +12,7 @@ namespace cortex::engine {
 class CharacterFallback {
 public:
     /// `toBytes`: characters all of whose bytes have a token are given as those.
-    CharacterFallback(const TokenIds& ids, bool toBytes, std::optional<int32_t> unknown);
+    CharacterFallback(const Entries& entries, bool toBytes, std::optional<int32_t> unknown);
 
     /// Whether `character` is given as bytes.
     bool hasBytes(std::string_view character) const;

@@ -23,21 +23,19 @@ enum TokenType : int64_t { Unknown = 2, Control = 3, UserDefined = 4, Byte = 6 }
 
 void addEntries(BpeVocabulary& vocabulary, const GgufFile& file)
 {
-    vocabulary.entries = file.requireStrings("tokenizer.ggml.tokens");
-    if (vocabulary.entries.empty() || int64_t(vocabulary.entries.size()) > maxTokenId + 1)
+    const auto& tokens = file.requireStrings("tokenizer.ggml.tokens");
+    if (tokens.empty() || int64_t(tokens.size()) > maxTokenId + 1)
         fail(file, ErrorKind::BadFile,
-             "key \"tokenizer.ggml.tokens\": a vocabulary of " + std::to_string(vocabulary.entries.size())
-                 + " entries");
-    for (size_t id = 0; id < vocabulary.entries.size(); ++id)
-        vocabulary.ids->emplace(vocabulary.entries[id], int32_t(id));
+             "key \"tokenizer.ggml.tokens\": a vocabulary of " + std::to_string(tokens.size()) + " entries");
+    vocabulary.entries->append(tokens);
 }
 
 void checkCount(const BpeVocabulary& vocabulary, const GgufFile& file, const char* key, size_t count)
 {
-    if (count != vocabulary.entries.size())
+    if (count != vocabulary.entries->size())
         fail(file, ErrorKind::BadFile,
              "key " + quotedName(key) + " has " + std::to_string(count) + " entries, the vocabulary "
-                 + std::to_string(vocabulary.entries.size()));
+                 + std::to_string(vocabulary.entries->size()));
 }
 
 /// The type of each entry; null where the file does not tell.
@@ -54,26 +52,26 @@ const std::vector<int64_t>* typesOf(const BpeVocabulary& vocabulary, const GgufF
 void addAdded(BpeVocabulary& vocabulary, const GgufFile& file)
 {
     const auto* types = typesOf(vocabulary, file);
-    for (size_t id = 0; id < vocabulary.entries.size(); ++id) {
-        const std::string& entry = vocabulary.entries[id];
+    for (size_t id = 0; id < vocabulary.entries->size(); ++id) {
+        const std::string_view entry = (*vocabulary.entries)[id];
         const int64_t type = types ? (*types)[id] : 0;
         const bool endsTurn = entry != "</s>" && isEndTokenName(entry);
         const bool special = type == Control || type == Unknown || endsTurn;
         if ((special || type == UserDefined) && !entry.empty())
-            vocabulary.added.push_back({.content = entry, .id = int32_t(id), .special = special});
+            vocabulary.added.push_back({.content = std::string(entry), .id = int32_t(id), .special = special});
     }
 }
 
 void addMerges(BpeVocabulary& vocabulary, const GgufFile& file)
 {
     const auto& merges = file.requireStrings("tokenizer.ggml.merges");
-    vocabulary.merges.reserve(merges.size());
-    for (const std::string& merge : merges) {
+    vocabulary.addMerges(merges.size(), [&](size_t index) {
+        const std::string_view merge = merges[index];
         const size_t space = merge.find(' ', 1);
-        if (space == std::string::npos)
+        if (space == std::string_view::npos)
             fail(file, ErrorKind::BadFile, "key \"tokenizer.ggml.merges\": " + quotedName(merge) + " is not a pair");
-        vocabulary.addMerge(std::string_view(merge).substr(0, space), std::string_view(merge).substr(space + 1));
-    }
+        return BpeVocabulary::Pair{merge.substr(0, space), merge.substr(space + 1)};
+    });
 }
 
 std::optional<int32_t> tokenId(const BpeVocabulary& vocabulary, const GgufFile& file, std::string_view key)
@@ -81,7 +79,7 @@ std::optional<int32_t> tokenId(const BpeVocabulary& vocabulary, const GgufFile& 
     const auto id = file.integer(key);
     if (!id)
         return std::nullopt;
-    if (*id < 0 || size_t(*id) >= vocabulary.entries.size())
+    if (*id < 0 || size_t(*id) >= vocabulary.entries->size())
         fail(file, ErrorKind::BadFile,
              "key " + quotedName(key) + ": token " + std::to_string(*id) + " is not in the vocabulary");
     return int32_t(*id);
@@ -125,7 +123,7 @@ std::shared_ptr<const Tokenizer> bpeFromGguf(const GgufFile& file)
     if (pre.normalizeNfc)
         vocabulary.normalizer.add(NfcStep());
     vocabulary.preTokenizer = std::move(pre.preTokenizer);
-    vocabulary.model = std::make_shared<ByteLevelBpe>(vocabulary.ids, vocabulary.merges, pre.ignoreMerges);
+    vocabulary.model = std::make_shared<ByteLevelBpe>(vocabulary.entries, vocabulary.merges, pre.ignoreMerges);
     vocabulary.decoder.byteLevel = true;
     return std::make_shared<BpeTokenizer>(std::move(vocabulary));
 }
@@ -168,13 +166,13 @@ void addSentencePieceSpaces(BpeVocabulary& vocabulary, const GgufFile& file)
 /// The places where merging may happen across a space, as far as scored entries tell.
 void addCutter(BpeVocabulary& vocabulary, const std::vector<std::optional<double>>& scores)
 {
-    const auto space = tokenId(*vocabulary.ids, sentencePieceSpace);
+    const auto space = vocabulary.entries->find(sentencePieceSpace);
     if (!space || !scores[size_t(*space)])
         return;
     vocabulary.cutter.emplace();
     for (size_t id = 0; id < scores.size(); ++id)
         if (scores[id])
-            vocabulary.cutter->addEntry(vocabulary.entries[id]);
+            vocabulary.cutter->addEntry((*vocabulary.entries)[id]);
 }
 
 std::shared_ptr<const Tokenizer> sentencePieceFromGguf(const GgufFile& file)
@@ -183,9 +181,9 @@ std::shared_ptr<const Tokenizer> sentencePieceFromGguf(const GgufFile& file)
     addEntries(vocabulary, file);
     addAdded(vocabulary, file);
     const auto scores = scoresOf(vocabulary, file);
-    const CharacterFallback fallback(*vocabulary.ids, true,
+    const CharacterFallback fallback(*vocabulary.entries, true,
                                      tokenId(vocabulary, file, "tokenizer.ggml.unknown_token_id"));
-    vocabulary.model = std::make_shared<ScoredBpe>(vocabulary.ids, scores, fallback);
+    vocabulary.model = std::make_shared<ScoredBpe>(vocabulary.entries, scores, fallback);
     addSentencePieceSpaces(vocabulary, file);
     addCutter(vocabulary, scores);
     vocabulary.roles = rolesOf(vocabulary, file, true);

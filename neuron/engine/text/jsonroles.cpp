@@ -43,7 +43,7 @@ std::optional<int32_t> idOf(const BpeVocabulary& vocabulary, std::string_view co
     const auto added = std::ranges::find(vocabulary.added, content, &AddedToken::content);
     if (added != vocabulary.added.end())
         return added->id;
-    return tokenId(*vocabulary.ids, content);
+    return vocabulary.entries->find(content);
 }
 
 /// A token that tokenizer_config.json names, as a string or as an object with its content.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/engine/text/jsontokenizer.h"
 
+#include "neuron/engine/error.h"
 #include "neuron/engine/formats/jsonfile.h"
 #include "neuron/engine/formats/quotedname.h"
 #include "neuron/engine/text/bpetokenizer.h"
@@ -9,6 +10,7 @@
 #include "neuron/engine/text/characterbpe.h"
 #include "neuron/engine/text/jsonroles.h"
 #include "neuron/engine/text/jsonsteps.h"
+#include "neuron/engine/text/tokenizerjson.h"
 
 #include <algorithm>
 
@@ -31,19 +33,13 @@ void checkModel(const JsonView& model)
         dropout->fail("is not supported: encoding would not be deterministic", ErrorKind::Unsupported);
 }
 
-void addEntries(BpeVocabulary& vocabulary, const JsonView& vocab)
+void takeEntries(BpeVocabulary& vocabulary, const TokenizerJson& file, const JsonView& vocab)
 {
-    if (!vocab.isObject() || vocab.raw().empty())
+    if (!vocab.isObject() || (file.entries->size() == 0 && !file.badEntry))
         vocab.fail("is not a table of entries");
-    for (const auto& [entry, id] : vocab.raw().items()) {
-        if (!id.is_number_unsigned() || id.get<uint64_t>() > uint64_t(maxTokenId))
-            vocab.fail("gives the entry " + quotedName(entry) + " no id from 0 to " + std::to_string(maxTokenId));
-        const auto index = id.get<size_t>();
-        if (index >= vocabulary.entries.size())
-            vocabulary.entries.resize(index + 1);
-        vocabulary.entries[index] = entry;
-        vocabulary.ids->emplace(entry, int32_t(index));
-    }
+    if (file.badEntry)
+        vocab.fail("gives the entry " + quotedName(*file.badEntry) + " no id from 0 to " + std::to_string(maxTokenId));
+    vocabulary.entries = file.entries;
 }
 
 /// Where unk_token would come into play in a byte-level vocabulary: HF gives it to characters without an entry.
@@ -54,27 +50,18 @@ void checkBytes(const BpeVocabulary& vocabulary, const JsonView& model)
         return;
     for (unsigned byte = 0; byte < 256; ++byte) {
         const char c = char(byte);
-        if (!vocabulary.ids->contains(entryOfBytes({&c, 1})))
+        if (!vocabulary.entries->contains(entryOfBytes({&c, 1})))
             unknown->fail("stands for bytes that the vocabulary lacks, which is not supported", ErrorKind::Unsupported);
     }
 }
 
-/// A rule is a pair, or in older files a string with a space in its middle.
-void addMerges(BpeVocabulary& vocabulary, const JsonView& merges)
+void addMerges(BpeVocabulary& vocabulary, const TokenizerJson& file, const JsonView& merges)
 {
     if (!merges.isArray())
         merges.fail("is not an array");
-    for (const nlohmann::json& merge : merges.raw()) {
-        if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-            vocabulary.addMerge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>());
-            continue;
-        }
-        const std::string_view text = merge.is_string() ? merge.get_ref<const std::string&>() : std::string_view();
-        const size_t space = text.find(' ');
-        if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
-            merges.fail("has no pair at index " + std::to_string(vocabulary.merges.size()));
-        vocabulary.addMerge(text.substr(0, space), text.substr(space + 1));
-    }
+    vocabulary.addMerges(file.merges.size(), [&](size_t index) { return file.merges[index]; });
+    if (file.badMerge)
+        merges.fail("has no pair at index " + std::to_string(file.merges.size()));
 }
 
 void addAdded(BpeVocabulary& vocabulary, const JsonView& list)
@@ -99,29 +86,29 @@ void makeByteLevel(BpeVocabulary& vocabulary, const JsonView& model)
         model.fail("falls back to bytes though it is byte-level, which is not supported", ErrorKind::Unsupported);
     checkBytes(vocabulary, model);
     vocabulary.model =
-        std::make_shared<ByteLevelBpe>(vocabulary.ids, vocabulary.merges, model.boolean("ignore_merges", false));
+        std::make_shared<ByteLevelBpe>(vocabulary.entries, vocabulary.merges, model.boolean("ignore_merges", false));
 }
 
 void makeSentencePiece(BpeVocabulary& vocabulary, const JsonView& model)
 {
     std::optional<int32_t> unknown;
     if (const auto token = model.member("unk_token")) {
-        unknown = tokenId(*vocabulary.ids, token->string());
+        unknown = vocabulary.entries->find(token->string());
         if (!unknown)
             token->fail("names the token " + quotedName(token->string()) + ", which the vocabulary lacks");
     }
     const CharacterBpe::Options options{.fuseUnknown = model.boolean("fuse_unk", false),
                                         .ignoreMerges = model.boolean("ignore_merges", false)};
-    const CharacterFallback fallback(*vocabulary.ids, model.boolean("byte_fallback", false), unknown);
-    vocabulary.model = std::make_shared<CharacterBpe>(vocabulary.ids, vocabulary.merges, fallback, options);
-    if (options.ignoreMerges || !vocabulary.ids->contains(sentencePieceSpace))
+    const CharacterFallback fallback(*vocabulary.entries, model.boolean("byte_fallback", false), unknown);
+    vocabulary.model = std::make_shared<CharacterBpe>(vocabulary.entries, vocabulary.merges, fallback, options);
+    if (options.ignoreMerges || !vocabulary.entries->contains(sentencePieceSpace))
         return;
     WordCutter& cutter = vocabulary.cutter.emplace();
     for (const MergeRule& rule : vocabulary.merges)
-        cutter.addEntry(vocabulary.entries[size_t(rule.result)]);
+        cutter.addEntry((*vocabulary.entries)[size_t(rule.result)]);
 }
 
-BpeVocabulary readVocabulary(const JsonView& root)
+BpeVocabulary readVocabulary(const TokenizerJson& file, const JsonView& root)
 {
     BpeVocabulary vocabulary;
     const JsonView model = root.require("model");
@@ -138,8 +125,8 @@ BpeVocabulary readVocabulary(const JsonView& root)
     vocabulary.decoder = readDecoder(decoder);
     if (vocabulary.decoder.byteLevel != byteLevel)
         decoder.fail("does not match the pre_tokenizer: only one of them is ByteLevel", ErrorKind::Unsupported);
-    addEntries(vocabulary, model.require("vocab"));
-    addMerges(vocabulary, model.require("merges"));
+    takeEntries(vocabulary, file, model.require("vocab"));
+    addMerges(vocabulary, file, model.require("merges"));
     if (const auto added = root.member("added_tokens"))
         addAdded(vocabulary, *added);
     byteLevel ? makeByteLevel(vocabulary, model) : makeSentencePiece(vocabulary, model);
@@ -150,16 +137,16 @@ BpeVocabulary readVocabulary(const JsonView& root)
 
 std::shared_ptr<const Tokenizer> tokenizerFromJson(const MappedFile& file)
 {
-    const nlohmann::json json = parseJson(file.bytes(), file.path());
-    const JsonView root(json, file.path());
     try {
-        BpeVocabulary vocabulary = readVocabulary(root);
+        const TokenizerJson parsed = parseTokenizerJson(file.bytes(), file.path());
+        const JsonView root(parsed.rest, file.path());
+        BpeVocabulary vocabulary = readVocabulary(parsed, root);
         vocabulary.roles = readRoles(root, file.path().parent_path(), vocabulary);
         return std::make_shared<BpeTokenizer>(std::move(vocabulary));
     } catch (const Error& error) {
         if (std::string_view(error.what()).starts_with(file.path().parent_path().string()))
             throw;
-        root.fail(error.what(), error.kind());
+        throw Error(error.kind(), file.path().string() + ": " + error.what());
     }
 }
 

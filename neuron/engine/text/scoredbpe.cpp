@@ -4,6 +4,7 @@
 #include "neuron/engine/text/utf8.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace cortex::engine {
 
@@ -14,37 +15,42 @@ constexpr uint32_t notInText = UINT32_MAX;
 /// Ranks by descending score; `notInText` where there is none.
 std::vector<uint32_t> ranksOf(const std::vector<std::optional<double>>& scores)
 {
-    std::vector<size_t> order;
+    struct Scored {
+        double score;
+        size_t id;
+    };
+    std::vector<Scored> order;
+    order.reserve(scores.size());
     for (size_t id = 0; id < scores.size(); ++id)
         if (scores[id])
-            order.push_back(id);
-    std::ranges::sort(order, [&](size_t a, size_t b) { return *scores[a] > *scores[b]; });
+            order.push_back({*scores[id], id});
+    std::ranges::sort(order, std::ranges::greater(), &Scored::score);
     std::vector<uint32_t> ranks(scores.size(), notInText);
     uint32_t rank = 0;
     for (size_t i = 0; i < order.size(); ++i) {
-        if (i > 0 && *scores[order[i]] != *scores[order[i - 1]])
+        if (i > 0 && order[i].score != order[i - 1].score)
             ++rank;
-        ranks[order[i]] = rank;
+        ranks[order[i].id] = rank;
     }
     return ranks;
 }
 
 } // namespace
 
-ScoredBpe::ScoredBpe(std::shared_ptr<const TokenIds> ids, const std::vector<std::optional<double>>& scores,
+ScoredBpe::ScoredBpe(std::shared_ptr<const Entries> entries, const std::vector<std::optional<double>>& scores,
                      CharacterFallback fallback)
-    : m_ids(std::move(ids))
+    : m_entries(std::move(entries))
     , m_ranks(ranksOf(scores))
     , m_fallback(fallback)
 {
-    for (const auto& [entry, id] : *m_ids)
-        if (m_ranks[size_t(id)] != notInText)
-            m_longest = std::max(m_longest, entry.size());
+    for (size_t id = 0; id < m_ranks.size(); ++id)
+        if (m_ranks[id] != notInText)
+            m_longest = std::max(m_longest, (*m_entries)[id].size());
 }
 
 std::optional<Merge> ScoredBpe::find(std::string_view text) const
 {
-    const auto id = text.size() <= m_longest ? tokenId(*m_ids, text) : std::nullopt;
+    const auto id = text.size() <= m_longest ? m_entries->find(text) : std::nullopt;
     if (!id || m_ranks[size_t(*id)] == notInText)
         return std::nullopt;
     return Merge{m_ranks[size_t(*id)], *id};

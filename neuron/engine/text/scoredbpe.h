@@ -5,6 +5,7 @@
 #include "neuron/engine/text/pairmerging.h"
 #include "neuron/engine/text/subwordmodel.h"
 
+#include <memory>
 #include <span>
 
 namespace cortex::engine {
@@ -15,7 +16,7 @@ namespace cortex::engine {
 class ScoredBpe final : public SubwordModel {
 public:
     /// `scores` by id; nothing for entries that text cannot contain: control tokens, bytes, the unknown token.
-    ScoredBpe(std::shared_ptr<const TokenIds> ids, const std::vector<std::optional<double>>& scores,
+    ScoredBpe(std::shared_ptr<const Entries> entries, const std::vector<std::optional<double>>& scores,
               CharacterFallback fallback);
 
     void append(std::string_view word, std::vector<int32_t>& tokens) const override;
@@ -26,7 +27,7 @@ private:
     std::optional<Merge> find(std::string_view text) const;
     void appendMissing(std::string_view character, bool first, std::vector<int32_t>& tokens) const;
 
-    std::shared_ptr<const TokenIds> m_ids;
+    std::shared_ptr<const Entries> m_entries;
     std::vector<uint32_t> m_ranks; ///< by id; the best score has rank 0, equal scores share one
     size_t m_longest = 0; ///< bytes of the longest entry, which bounds the work per pair
     CharacterFallback m_fallback;

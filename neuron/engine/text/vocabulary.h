@@ -2,15 +2,17 @@
 #pragma once
 
 #include "neuron/engine/text/addedtokens.h"
+#include "neuron/engine/text/entries.h"
 #include "neuron/engine/text/mergetable.h"
 #include "neuron/engine/text/normalizer.h"
 #include "neuron/engine/text/pretokenizer.h"
 #include "neuron/engine/text/subwordmodel.h"
 #include "neuron/engine/text/tokendecoder.h"
-#include "neuron/engine/text/tokenids.h"
 #include "neuron/engine/text/wordcutter.h"
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,8 +31,7 @@ struct TokenRoles {
 
 /// All that a BPE tokenizer is made of, whichever file it comes from.
 struct BpeVocabulary {
-    std::vector<std::string> entries; ///< by id, as the file spells them; empty where an id is unused
-    std::shared_ptr<TokenIds> ids = std::make_shared<TokenIds>(); ///< of the entries
+    std::shared_ptr<Entries> entries = std::make_shared<Entries>();
     std::vector<MergeRule> merges;
     std::vector<AddedToken> added; ///< an id beyond the entries, or that of an entry
     Normalizer normalizer;
@@ -40,8 +41,13 @@ struct BpeVocabulary {
     TokenDecoder decoder;
     TokenRoles roles;
 
-    /// Adds the rule that joins two entries. Throws Error(BadFile) where either or their union is not an entry.
-    void addMerge(std::string_view left, std::string_view right);
+    /// Two entries that a rule joins.
+    struct Pair {
+        std::string_view left;
+        std::string_view right;
+    };
+    /// Adds `count` rules. Throws Error(BadFile) where either entry or their union is none.
+    void addMerges(size_t count, const std::function<Pair(size_t index)>& pairAt);
 };
 
 /// The largest id that a file may use is bounded by this, so that a small file cannot ask for a huge table.

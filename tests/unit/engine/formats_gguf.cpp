@@ -61,7 +61,7 @@ TEST_CASE("a GGUF file gives its metadata with their types")
         CHECK(file.number("a.float") == 0.5);
         CHECK(file.requireNumber("a.int32") == -5.0);
         CHECK(file.boolean("a.bool") == true);
-        CHECK(file.requireStrings("a.strings") == std::vector<std::string>{"x", "", "yz"});
+        CHECK(file.requireStrings("a.strings") == std::vector<std::string_view>{"x", "", "yz"});
         CHECK(*file.integers("a.ints") == std::vector<int64_t>{1, -2, 3});
         CHECK(std::get<std::vector<double>>(*file.find("a.floats")) == std::vector<double>{1.5, -2});
         CHECK(std::get<std::vector<bool>>(*file.find("a.bools")) == std::vector<bool>{true, false});

@@ -4,7 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 using namespace cortex::engine;
 using namespace cortex::engine::tests;
@@ -273,4 +275,47 @@ TEST_CASE("damaged and foreign checkpoints are refused by name")
     std::tie(kind, message) = withConfig("{", "[");
     CHECK(kind == ErrorKind::BadFile);
     CHECK(contains(message, "config.json"));
+}
+
+TEST_CASE("the tokenizer is made beside the weights, and its error comes before theirs")
+{
+    const TemporaryDirectory directory;
+    const fs::path checkpoint = directory.path() / "checkpoint";
+    tinyllama::write(2, checkpoint);
+    LoadOptions options;
+    options.model = checkpoint;
+    options.threads = 2;
+    const auto error = [&] {
+        try {
+            Engine::load(options);
+        } catch (const Error& thrown) {
+            return std::string(thrown.what());
+        }
+        return std::string("it was loaded");
+    };
+
+    writeFile(checkpoint / "tokenizer.json", R"({
+        "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]},
+        "decoder": {"type": "ByteLevel"},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
+        "added_tokens": [{"id": 3, "content": "<|im_end|>", "special": true}]})");
+    const auto engine = Engine::load(options);
+    REQUIRE(engine->tokenizer());
+    CHECK(engine->tokenizer()->encode("abb", {}) == std::vector<int32_t>{2, 1});
+    CHECK(engine->info().hasTokenizer);
+
+    // Weights that cannot be rounded are noticed when they are loaded, not before.
+    options.quant = "q8_0";
+    const fs::path weights = checkpoint / "model.safetensors";
+    std::string bytes = readFile(weights);
+    uint64_t header = 0;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    std::fill(bytes.begin() + ptrdiff_t(8 + header), bytes.end(), char(0xff)); // NaN
+    writeFile(weights, bytes);
+    CHECK(contains(error(), "infinities or NaN"));
+
+    writeFile(checkpoint / "tokenizer.json", "{");
+    CHECK(contains(error(), "tokenizer.json"));
+    options.text = false;
+    CHECK(contains(error(), "infinities or NaN"));
 }

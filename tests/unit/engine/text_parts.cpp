@@ -136,12 +136,45 @@ TEST_CASE("vocabularies spell bytes as GPT-2 does")
     CHECK_FALSE(bytesOfEntry("\xff").has_value());
 }
 
+TEST_CASE("entries are found by text and by id")
+{
+    Entries entries;
+    CHECK(entries.size() == 0);
+    CHECK_FALSE(entries.contains(""));
+    CHECK(entries.add("b", 3));
+    CHECK(entries.size() == 4);
+    CHECK(entries[0].empty()); // unused
+    CHECK(entries[3] == "b");
+    CHECK(entries.add("", 0));
+    CHECK(entries.find("") == 0);
+    CHECK_FALSE(entries.add("b", 1)); // the first id is found, but both have the text
+    CHECK(entries.find("b") == 3);
+    CHECK(entries[1] == "b");
+    CHECK(entries.add("c", 3)); // the last text is the id's, but both are found
+    CHECK(entries[3] == "c");
+    CHECK(entries.find("b") == 3);
+    CHECK(entries.find("c") == 3);
+
+    std::vector<std::string> texts;
+    for (int i = 0; i < 3000; ++i)
+        texts.push_back("entry " + std::to_string(i));
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    entries.append(views);
+    CHECK(entries.size() == 3004);
+    bool found = true;
+    for (size_t i = 0; i < texts.size(); ++i)
+        found &= entries.find(texts[i]) == int32_t(4 + i) && entries[4 + i] == texts[i];
+    CHECK(found);
+    CHECK_FALSE(entries.contains("entry 3000"));
+    CHECK(entries.find("c") == 3);
+}
+
 TEST_CASE("merges go by rank, then from the left")
 {
-    const auto ids =
-        std::make_shared<TokenIds>(TokenIds{{"a", 0}, {"b", 1}, {"bb", 2}, {"aa", 3}, {"aaa", 4}, {"abb", 5}});
+    const auto entries =
+        std::make_shared<Entries>(Entries{{"a", 0}, {"b", 1}, {"bb", 2}, {"aa", 3}, {"aaa", 4}, {"abb", 5}});
     const std::vector<MergeRule> rules{{1, 1, 2}, {0, 0, 3}, {3, 0, 4}, {0, 2, 5}};
-    const CharacterBpe model(ids, rules, CharacterFallback(*ids, false, std::nullopt), {});
+    const CharacterBpe model(entries, rules, CharacterFallback(*entries, false, std::nullopt), {});
     const auto merged = [&](std::string_view word) {
         std::vector<int32_t> tokens;
         model.append(word, tokens);
@@ -158,11 +191,11 @@ TEST_CASE("merges go by rank, then from the left")
 TEST_CASE("scored pairs join best first, equal ones from the left, also where a character is no entry")
 {
     // "x" is no entry, but "xa" is.
-    const auto ids = std::make_shared<TokenIds>(TokenIds{
+    const auto entries = std::make_shared<Entries>(Entries{
         {"a", 0}, {"b", 1}, {"aa", 2}, {"ab", 3}, {"xa", 4}, {"<0xC3>", 5}, {"<0xA9>", 6}, {"<unk>", 7}, {"bb", 8}});
     const std::vector<std::optional<double>> scores{-10.0,        -10.0,        -1.0,         -1.0,        -2.0,
                                                     std::nullopt, std::nullopt, std::nullopt, std::nullopt};
-    const ScoredBpe model(ids, scores, CharacterFallback(*ids, true, 7));
+    const ScoredBpe model(entries, scores, CharacterFallback(*entries, true, 7));
     const auto joined = [&](std::string_view word) {
         std::vector<int32_t> tokens{7};
         model.append(word, tokens);

@@ -293,13 +293,40 @@ TEST_CASE("damaged tokenizer.json files are refused with place and cause")
     bad("/model/vocab", json::array(), {"model.vocab"});
     bad("/model/vocab/a", -1, {"model.vocab", "\"a\""});
     bad("/model/vocab/a", 1 << 30, {"model.vocab", "\"a\""});
+    bad("/model/vocab/a", {{"b", 1}}, {"model.vocab", "\"a\""});
+    bad("/model/vocab/a", json::array({1}), {"model.vocab", "\"a\""});
+    bad("/model/vocab/a", "1", {"model.vocab", "\"a\""});
+    bad("/model/merges", json::object({{"a", "b"}}), {"model.merges", "not an array"});
     bad("/model/merges/3", json::array({"a", "nowhere"}), {"merge 3", "nowhere", "not in the vocabulary"});
     bad("/model/merges/3", "one two three", {"model.merges", "index 3"});
     bad("/model/merges/3", 7, {"model.merges", "index 3"});
+    bad("/model/merges/3", json::array({"a", "a", "a"}), {"model.merges", "index 3"});
+    bad("/model/merges/3", json::array({"a", 1}), {"model.merges", "index 3"});
+    bad("/model/merges/3", json::array({"a", json::array({"a", "a"})}), {"model.merges", "index 3"});
+    bad("/model/merges/3", {{"a", "a"}}, {"model.merges", "index 3"});
     bad("/added_tokens/0/id", -7, {"added_tokens[0]", "id"});
     bad("/added_tokens/0/content", "", {"added token", "empty"});
     bad("/added_tokens/0/special", "yes", {"added_tokens[0].special"});
     bad("/pre_tokenizer/pretokenizers/0/type", 1, {"pre_tokenizer.pretokenizers[0].type", "string"});
+}
+
+TEST_CASE("the tables of a tokenizer.json are held to the same limits as the rest")
+{
+    const auto refused = [](const std::string& text, std::initializer_list<std::string_view> parts) {
+        checkRefused([&] { tokenizerFromJson(*fileOf(text, "t.json")); }, ErrorKind::BadFile, parts);
+    };
+    refused(R"({"model": {"vocab": {"a": 0, "b": 1, "a": 2}}})", {"t.json", "\"a\"", "twice"});
+    refused(R"({"model": {"vocab": {"a": 0}, "vocab": {"b": 1}}})", {"\"vocab\"", "twice"});
+    refused(R"({"model": 1, "model": 2})", {"\"model\"", "twice"});
+    // Three levels are open where a table's elements stand, so 61 more are the most.
+    const std::string most(61, '[');
+    refused(R"({"model": {"vocab": {"a": )" + most, {"not valid JSON"});
+    refused(R"({"model": {"vocab": {"a": )" + most + '[', {"nested deeper"});
+    refused(R"({"model": {"merges": [)" + most, {"not valid JSON"});
+    refused(R"({"model": {"merges": [)" + most + '[', {"nested deeper"});
+    refused(R"({"model": {"vocab": {"a": 1e999}}})", {"out of range"});
+    // Tables of these names count in their place only.
+    refused(R"({"vocab": {"a": 0}, "merges": [], "model": [{"vocab": {"a": 0}}]})", {"model", "not an object"});
 }
 
 TEST_CASE("a merge may be written as a string")
