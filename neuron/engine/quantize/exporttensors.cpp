@@ -192,8 +192,9 @@ private:
         }
         matrix(names::Value, layer);
         matrix(names::AttentionOutput, layer);
-        for (const TensorName& name :
-             {names::QueryBias, names::KeyBias, names::ValueBias, names::AttentionOutputBias}) {
+        if (m_checkpoint.find(names::AttentionOutputBias, layer))
+            refuse(names::AttentionOutputBias, layer, "this bias cannot be written as GGUF");
+        for (const TensorName& name : {names::QueryBias, names::KeyBias, names::ValueBias}) {
             if (!m_checkpoint.find(name, layer))
                 continue;
             if (m_family.interleavedPairs)
