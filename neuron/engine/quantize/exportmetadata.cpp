@@ -136,6 +136,10 @@ private:
     {
         DecoderConfig decoder;
         decoder.hiddenSize = m_shape.hiddenSize;
+        decoder.layers = m_shape.layers;
+        const std::vector<bool> layers = readMixtureLayers(m_reader, decoder);
+        if (std::find(layers.begin(), layers.end(), false) != layers.end())
+            refuse("not all of its layers have experts");
         // Qwen3.5 shares as the format's readers do, whatever its configuration says.
         const bool fixed = m_family.delta == Delta::Tiled;
         const MixtureDefaults defaults{m_shape.expertsPerRow, m_family.delta != Delta::None};

@@ -66,16 +66,15 @@ Matrix withColumns(Matrix matrix, Order order)
     return matrix;
 }
 
-/// Rows first … first + count − 1 of a source.
-WeightSource slice(const WeightSource& source, int64_t first, int64_t count)
+/// Rows first … first + count − 1 of a source, which is shared: readers of FP8 hold the scales of all rows.
+WeightSource slice(const std::shared_ptr<const WeightSource>& source, int64_t first, int64_t count)
 {
-    WeightSource out = source;
-    out.rows = count;
-    if (source.readRow)
-        out.readRow = [read = source.readRow, first](int64_t row, float* values) { read(first + row, values); };
+    WeightSource out{source->type, count, source->columns, nullptr, source};
+    if (source->readRow)
+        out.readRow = [source, first](int64_t row, float* values) { source->readRow(first + row, values); };
     else
-        out.data =
-            static_cast<const std::byte*>(source.data) + size_t(first) * kernels::rowBytes(source.type, source.columns);
+        out.data = static_cast<const std::byte*>(source->data)
+            + size_t(first) * kernels::rowBytes(source->type, source->columns);
     return out;
 }
 
@@ -269,7 +268,7 @@ private:
             const int64_t each = all.rows / count, rows = each / parts;
             add(name, layer, all.type, {count, rows, all.columns}, [=, open = all.open] {
                 std::vector<WeightSource> pieces;
-                const WeightSource source = open();
+                const auto source = std::make_shared<const WeightSource>(open());
                 for (int64_t expert = 0; expert < count; ++expert)
                     pieces.push_back(slice(source, expert * each + part * rows, rows));
                 return pieces;
@@ -279,9 +278,9 @@ private:
         std::vector<Matrix> list;
         for (int expert = 0; expert < count; ++expert) {
             list.push_back(read(single, {layer, expert}));
-            if (list.back().type != list.front().type)
-                refuse(single, {layer, expert},
-                       "is of another type than that of the first expert; convert them to one");
+            const Matrix &first = list.front(), &last = list.back();
+            if (last.type != first.type || last.rows != first.rows || last.columns != first.columns)
+                refuse(single, {layer, expert}, "is of another type or shape than that of the first expert");
         }
         const Matrix first = list.front();
         add(name, layer, first.type, {count, first.rows, first.columns}, [list = std::move(list)] {

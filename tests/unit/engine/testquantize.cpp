@@ -545,9 +545,19 @@ TEST_CASE("a checkpoint written as GGUF says what it said before: same tokens, s
     CHECK(difference(logitsOf(path), logitsOf(builtin)) < 1e-4);
     CHECK(entriesOf(directory.path()) == 1);
 
-    writeFp8(fs::path(CORTEX_GOLDEN) / "qwen3_5", directory.path() / "fp8", directory.path() / "expanded", 24, 40);
-    exportGguf(Checkpoint(directory.path() / "fp8"), path, {});
-    CHECK(difference(logitsOf(path), logitsOf(directory.path() / "fp8")) < 1e-4);
+    for (const char* name : {"qwen3_5", "qwen3_moe", "qwen3_5_moe", "qwen3_5_moe-separate", "qwen3_next"}) {
+        CAPTURE(name);
+        const fs::path fp8 = directory.path() / "fp8", expanded = directory.path() / "expanded";
+        writeFp8(fs::path(CORTEX_GOLDEN) / name, fp8, expanded, 24, 40);
+        exportGguf(Checkpoint(fp8), path, {});
+        CHECK(greatestDifference(goldenLogitsOf(path), goldenLogitsOf(fp8)) <= 1e-5);
+        const GgufFile file(path);
+        for (const GgufTensor& tensor : file.tensors())
+            if (contains(tensor.name, "ffn_down"))
+                CHECK(tensor.type == Type::BF16);
+        fs::remove_all(fp8);
+        fs::remove_all(expanded);
+    }
 }
 
 TEST_CASE("checkpoints that GGUF cannot hold are refused, and nothing is written")
@@ -574,6 +584,26 @@ TEST_CASE("checkpoints that GGUF cannot hold are refused, and nothing is written
     CHECK(contains(refusedWith("qwen3_moe", {{"norm_topk_prob", false}}), "norm_topk_prob"));
     CHECK(contains(refusedWith("qwen3_next", {{"norm_topk_prob", false}}), "norm_topk_prob"));
     CHECK(contains(refusedWith("qwen3_moe", {{"use_sliding_window", true}, {"sliding_window", 32}}), "window"));
+
+    // Two packings, of which the graph reads one, and the format holds the other.
+    const fs::path two = directory.path() / "two";
+    fs::create_directory(two);
+    Rewriter rewriter(golden / "qwen3_5");
+    for (const SafeTensor& tensor : rewriter.files().tensors()) {
+        const size_t place = tensor.name.find("in_proj_qkv.weight");
+        if (place == std::string::npos) {
+            rewriter.copy(tensor);
+            continue;
+        }
+        const std::string layer = tensor.name.substr(0, place);
+        const SafeTensor& gate = *rewriter.files().findTensor(layer + "in_proj_z.weight");
+        const int64_t rows = tensor.shape[0] + gate.shape[0], columns = tensor.shape[1];
+        rewriter.add(layer + "in_proj_qkvz.weight", "F32", {rows, columns}, std::string(size_t(rows * columns * 4), 0));
+        rewriter.add(tensor.name, "F32", {2, columns}, std::string(size_t(2 * columns * 4), 0));
+    }
+    rewriter.write(two, nullptr);
+    CHECK(contains(refused(two), "is 2 wide"));
+    fs::remove_all(two);
 
     // A pre-tokenizer that no GGUF reader knows.
     const fs::path copy = directory.path() / "copy";
