@@ -6,6 +6,7 @@
 #include "neuron/engine/models/mixtureconfig.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace cortex::engine {
 
@@ -157,13 +158,16 @@ private:
     void writeDelta()
     {
         const kernels::StateLayout& heads = m_shape.state;
+        const auto recurrent = [this](int layer) { return isRecurrent(m_checkpoint, layer); };
+        const auto layers = std::views::iota(0, m_shape.layers);
+        if (std::ranges::count_if(layers, recurrent) != heads.layers)
+            refuse("some of its layers have the tensors of both kinds of mixing");
         integer("ssm.conv_kernel", heads.kernelWidth);
         integer("ssm.state_size", heads.keyDim);
         integer("ssm.group_count", heads.keyHeads);
         integer("ssm.time_step_rank", heads.valueHeads);
         integer("ssm.inner_size", heads.valueHeads * heads.valueDim);
-        integer("full_attention_interval",
-                fullAttentionInterval([&](int layer) { return isRecurrent(m_checkpoint, layer); }));
+        integer("full_attention_interval", fullAttentionInterval(recurrent));
     }
 
     /// Every how many layers one is full attention, `other` telling of a layer that it is not; one more than there are

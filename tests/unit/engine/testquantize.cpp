@@ -605,6 +605,18 @@ TEST_CASE("checkpoints that GGUF cannot hold are refused, and nothing is written
     CHECK(contains(refused(two), "is 2 wide"));
     fs::remove_all(two);
 
+    // A layer of full attention that has a tensor of Gated DeltaNet, too.
+    fs::create_directory(two);
+    Rewriter both(golden / "qwen3_5");
+    for (const SafeTensor& tensor : both.files().tensors()) {
+        both.copy(tensor);
+        if (const size_t place = tensor.name.find("self_attn.q_norm.weight"); place != std::string::npos)
+            both.add(tensor.name.substr(0, place) + "linear_attn.norm.weight", "F32", {1}, std::string(4, 0));
+    }
+    both.write(two, nullptr);
+    refused(two);
+    fs::remove_all(two);
+
     // A pre-tokenizer that no GGUF reader knows.
     const fs::path copy = directory.path() / "copy";
     fs::copy(golden / "../../resources/builtin", copy);
