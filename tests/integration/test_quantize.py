@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 
+import checkpoints
 import pytest
 from processes import BIN, SOURCE, run
 
@@ -76,3 +77,54 @@ def test_checkpoint_becomes_a_file_that_answers(tmp_path):
     assert list(tmp_path.iterdir()) == [out]
     answer = run("neuron-engine", "generate", "--model", out, "--chat", "What is Cortex?", "-n", "64", "--temperature", "0")
     assert answer.returncode == 0 and "Cortex makes one endpoint" in answer.stdout
+
+
+def write_checkpoint(golden, folder):
+    if golden.startswith(("llama", "gemma")):
+        checkpoints.with_sentencepiece_tokenizer(golden, folder, prefix=golden.startswith("llama"))
+    else:
+        checkpoints.with_builtin_tokenizer(golden, folder)
+
+
+TEXTS = ["word", "The model  reads\n\nand writes 12 tokens.", "What is Cortex? " * 12]  # the last is longer than any window
+
+
+def generated_here(model, prompt, count):
+    done = run("neuron-engine", "generate", "--model", model, "--tokens", "-", "-n", count, "--temperature", 0, "--json",
+               input=json.dumps(prompt))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["tokens"]
+
+
+@pytest.mark.parametrize("golden", ["llama-llama3", "gemma3_text", "qwen3_moe", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe-separate",
+                                    "qwen3_next"])
+def test_checkpoints_of_every_family_answer_alike_here_and_in_llama_cpp(golden, tmp_path):
+    pytest.importorskip("xllamacpp")
+    folder, file = tmp_path / "checkpoint", tmp_path / "model.gguf"
+    write_checkpoint(golden, folder)
+    done = run("neuron-engine", "quantize", folder, file, "f32")
+    assert done.returncode == 0, done.stderr
+    peer = greedy.Xllamacpp(types.SimpleNamespace(threads=2), str(file))
+    for text in TEXTS:
+        prompt = tokens_of(folder, text)
+        assert tokens_of(file, text) == prompt
+        assert peer.tokenize(text) == prompt
+        ours = generated_here(folder, prompt, 24)
+        assert generated_here(file, prompt, 24) == ours
+        theirs, _ = peer.generate(prompt, 24)
+        assert theirs == ours
+
+
+@pytest.mark.parametrize("kind", ["q8_0", "q4_k_m", "iq4_xs"])
+@pytest.mark.parametrize("golden", ["gemma3_text", "qwen3_moe", "qwen3_5_moe", "qwen3_next"])
+def test_quantized_checkpoints_load_in_llama_cpp_and_here(golden, kind, tmp_path):
+    pytest.importorskip("xllamacpp")
+    folder, file = tmp_path / "checkpoint", tmp_path / "model.gguf"
+    write_checkpoint(golden, folder)
+    done = run("neuron-engine", "quantize", folder, file, kind)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "model.gguf"]
+    prompt = tokens_of(file, TEXTS[0])
+    assert len(generated_here(file, prompt, 4)) == 4
+    peer = greedy.Xllamacpp(types.SimpleNamespace(threads=2), str(file))
+    assert len(peer.generate(prompt, 4)[0]) == 4

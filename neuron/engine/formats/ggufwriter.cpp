@@ -102,6 +102,14 @@ void GgufWriter::addString(std::string_view key, std::string_view value)
     addEncoded(key, asBytes(encoded));
 }
 
+void GgufWriter::addNumbers(std::string_view key, std::span<const float> values)
+{
+    std::string encoded = encodedArray(float32Type, values.size());
+    for (const float value : values)
+        append(encoded, value);
+    addEncoded(key, asBytes(encoded));
+}
+
 void GgufWriter::addIntegers(std::string_view key, std::span<const int32_t> values)
 {
     std::string encoded = encodedArray(int32Type, values.size());

@@ -30,6 +30,7 @@ public:
     void addNumber(std::string_view key, float value);
     void addBoolean(std::string_view key, bool value);
     void addString(std::string_view key, std::string_view value);
+    void addNumbers(std::string_view key, std::span<const float> values);
     void addIntegers(std::string_view key, std::span<const int32_t> values);
     void addStrings(std::string_view key, std::span<const std::string> values);
 

@@ -9,9 +9,8 @@
 namespace cortex::engine {
 
 /// Writes a safetensors checkpoint as a GGUF file of the types it has (FP8 becomes BF16), with the keys and tensors
-/// that llama.cpp's converter would write. For llama, mistral, qwen2, qwen3 and qwen3_5 without experts; a prediction
-/// head is left out, as images are. Refused, because GGUF cannot say it: sliding windows, other rope scaling than
-/// linear, llama3 and plain yarn, tokenizers that are not byte-level.
+/// that llama.cpp's converter would write. For every family that runs here; a prediction head is left out, as images
+/// are. Refused is what GGUF cannot say, see exportMetadata, exportTensors and exportTokenizer.
 ///
 /// `progress` gets the fraction done and the tensor's name; false stops. Throws Error (Unsupported, BadFile, Cancelled,
 /// and what GgufWriter throws); then nothing is left at `destination` that was not there before.

@@ -2,55 +2,13 @@
 #include "neuron/engine/quantize/exporttokenizer.h"
 
 #include "neuron/engine/formats/jsonfile.h"
-#include "neuron/engine/formats/quotedname.h"
+#include "neuron/engine/quantize/exportsentencepiece.h"
+#include "neuron/engine/quantize/tokentable.h"
 #include "neuron/engine/text/ggufpretokenizers.h"
 
 namespace cortex::engine {
 
 namespace {
-
-/// tokenizer.ggml.token_type.
-enum TokenType : int32_t { Normal = 1, Control = 3, UserDefined = 4, Unused = 5 };
-
-struct TokenTable {
-    std::vector<std::string> texts;
-    std::vector<int32_t> types;
-
-    void set(const JsonView& where, int64_t id, const std::string& text, TokenType type)
-    {
-        if (id < 0 || id >= int64_t(texts.size()))
-            where.fail("has the token " + quotedName(text) + " with the id " + std::to_string(id)
-                       + ", and the model has " + std::to_string(texts.size()) + " tokens");
-        texts[size_t(id)] = text;
-        types[size_t(id)] = type;
-    }
-};
-
-TokenTable readTokens(const JsonView& root, int vocabulary)
-{
-    TokenTable table;
-    for (int id = 0; id < vocabulary; ++id)
-        table.texts.push_back("[PAD" + std::to_string(id) + "]");
-    table.types.assign(size_t(vocabulary), Unused);
-    const JsonView entries = root.require("model").require("vocab");
-    for (const auto& [text, id] : entries.raw().items())
-        table.set(entries, id.get<int64_t>(), text, Normal);
-    if (const auto added = root.member("added_tokens"))
-        for (const JsonView& token : added->elements())
-            table.set(token, token.require("id").integer(), token.require("content").string(),
-                      token.boolean("special", false) ? Control : UserDefined);
-    return table;
-}
-
-/// "left right"; files have them so, or as pairs.
-std::vector<std::string> readMerges(const JsonView& merges)
-{
-    std::vector<std::string> list;
-    for (const nlohmann::json& merge : merges.raw())
-        list.push_back(merge.is_string() ? merge.get<std::string>()
-                                         : merge.at(0).get<std::string>() + ' ' + merge.at(1).get<std::string>());
-    return list;
-}
 
 /// Adds the splits of one step; false for a step that GGUF's names do not stand for.
 bool addSplits(const JsonView& step, std::vector<std::string>& splits)
@@ -91,6 +49,20 @@ std::string preTokenizerName(const JsonView& root)
     root.fail("has a pre-tokenizer that GGUF has no name for, so that it cannot be written", ErrorKind::Unsupported);
 }
 
+void exportByteLevel(const JsonView& root, int vocabulary, GgufWriter& writer)
+{
+    const std::string name = preTokenizerName(root);
+    const TokenTable table(root, vocabulary);
+    std::vector<std::string> merges;
+    for (const auto& [left, right] : readMerges(root.require("model").require("merges")))
+        merges.push_back(left + ' ' + right);
+    writer.addString("tokenizer.ggml.model", "gpt2");
+    writer.addString("tokenizer.ggml.pre", name);
+    writer.addStrings("tokenizer.ggml.tokens", table.texts);
+    writer.addIntegers("tokenizer.ggml.token_type", table.types);
+    writer.addStrings("tokenizer.ggml.merges", merges);
+}
+
 } // namespace
 
 void exportTokenizer(const Checkpoint& checkpoint, int vocabulary, GgufWriter& writer)
@@ -105,13 +77,10 @@ void exportTokenizer(const Checkpoint& checkpoint, int vocabulary, GgufWriter& w
     const auto file = MappedFile::open(path);
     const nlohmann::json json = parseJson(file->bytes(), path);
     const JsonView root(json, path);
-    const std::string name = preTokenizerName(root);
-    const TokenTable table = readTokens(root, vocabulary);
-    writer.addString("tokenizer.ggml.model", "gpt2");
-    writer.addString("tokenizer.ggml.pre", name);
-    writer.addStrings("tokenizer.ggml.tokens", table.texts);
-    writer.addIntegers("tokenizer.ggml.token_type", table.types);
-    writer.addStrings("tokenizer.ggml.merges", readMerges(root.require("model").require("merges")));
+    if (root.require("model").boolean("byte_fallback", false))
+        exportSentencePiece(root, vocabulary, writer);
+    else
+        exportByteLevel(root, vocabulary, writer);
     if (tokenizer->bos())
         writer.addInteger("tokenizer.ggml.bos_token_id", uint32_t(*tokenizer->bos()));
     if (tokenizer->eos())

@@ -89,6 +89,54 @@ void declare(GgufWriter& writer, const GgufFile& source, const QuantMix& mix, co
         writer.addTensor(source.tensors()[i].name, types[i], source.tensors()[i].shape);
 }
 
+/// Writes the tensors of one file after another, each in its type.
+class TensorWriter {
+public:
+    TensorWriter(const GgufFile& source, GgufWriter& writer, int threads, std::function<void(size_t)> progress)
+        : m_source(source)
+        , m_writer(writer)
+        , m_threads(threads)
+        , m_progress(std::move(progress))
+    {
+    }
+
+    /// Returns the bytes written; `progress` hears of those read.
+    size_t write(const GgufTensor& tensor, Type type)
+    {
+        const kernels::WeightSource source = m_source.weight(tensor);
+        if (type != source.type)
+            return convert(tensor, source, type);
+        m_writer.write({static_cast<const std::byte*>(source.data), tensor.bytes});
+        m_progress(tensor.bytes);
+        return tensor.bytes;
+    }
+
+private:
+    size_t convert(const GgufTensor& tensor, const kernels::WeightSource& source, Type type)
+    {
+        const RowConverter converter(source, type);
+        const int64_t piece = std::clamp<int64_t>(pieceElements / source.columns, 1, source.rows);
+        m_buffer.resize(size_t(piece) * converter.targetRowBytes());
+        for (int64_t first = 0; first < source.rows; first += piece) {
+            const int64_t count = std::min(piece, source.rows - first);
+            if (!converter.convert(first, count, m_buffer.data(), m_threads))
+                throw Error(ErrorKind::Unsupported,
+                            m_source.path().string() + ": tensor " + quotedName(tensor.name)
+                                + " holds infinities or NaN within rows " + std::to_string(first) + " to "
+                                + std::to_string(first + count - 1) + "; the model is damaged, fetch it again");
+            m_writer.write({m_buffer.data(), size_t(count) * converter.targetRowBytes()});
+            m_progress(tensor.bytes / size_t(source.rows) * size_t(count));
+        }
+        return size_t(source.rows) * converter.targetRowBytes();
+    }
+
+    const GgufFile& m_source;
+    GgufWriter& m_writer;
+    int m_threads;
+    std::function<void(size_t)> m_progress;
+    std::vector<std::byte> m_buffer;
+};
+
 } // namespace
 
 QuantizeResult quantizeGguf(const GgufFile& source, const std::filesystem::path& destination, const QuantMix& mix,
@@ -101,49 +149,28 @@ QuantizeResult quantizeGguf(const GgufFile& source, const std::filesystem::path&
         threads = int(std::max(1U, std::thread::hardware_concurrency()));
 
     const std::vector<std::optional<Type>> chosen = chooseTypes(source, mix);
-    std::vector<kernels::WeightSource> sources;
     std::vector<Type> types;
     QuantizeResult result;
     for (size_t i = 0; i < chosen.size(); ++i) {
-        sources.push_back(source.weight(source.tensors()[i]));
-        types.push_back(chosen[i].value_or(sources.back().type));
-        result.bytesBefore += source.tensors()[i].bytes;
+        const GgufTensor& tensor = source.tensors()[i];
+        types.push_back(chosen[i].value_or(source.weight(tensor).type)); // which throws where it cannot be read
+        result.bytesBefore += tensor.bytes;
         ++result.tensorsByType[std::string(kernels::traits(types.back()).name)];
     }
 
     GgufWriter writer(destination);
     declare(writer, source, mix, types);
     writer.begin();
-    std::vector<std::byte> buffer;
     size_t bytesDone = 0;
+    const GgufTensor* tensor = nullptr;
+    TensorWriter tensors(source, writer, threads, [&](size_t bytes) {
+        bytesDone += bytes;
+        if (progress && !progress(double(bytesDone) / double(std::max<size_t>(result.bytesBefore, 1)), tensor->name))
+            throw Error(ErrorKind::Cancelled, destination.string() + ": was not written; interrupted");
+    });
     for (size_t i = 0; i < types.size(); ++i) {
-        const GgufTensor& tensor = source.tensors()[i];
-        const auto report = [&](size_t bytes) {
-            bytesDone += bytes;
-            if (progress && !progress(double(bytesDone) / double(std::max<size_t>(result.bytesBefore, 1)), tensor.name))
-                throw Error(ErrorKind::Cancelled, destination.string() + ": was not written; interrupted");
-        };
-        if (types[i] == sources[i].type) {
-            writer.write({static_cast<const std::byte*>(sources[i].data), tensor.bytes});
-            result.bytesAfter += tensor.bytes;
-            report(tensor.bytes);
-            continue;
-        }
-        const RowConverter converter(sources[i], types[i]);
-        const int64_t rows = sources[i].rows;
-        const int64_t piece = std::clamp<int64_t>(pieceElements / sources[i].columns, 1, rows);
-        buffer.resize(size_t(piece) * converter.targetRowBytes());
-        for (int64_t first = 0; first < rows; first += piece) {
-            const int64_t count = std::min(piece, rows - first);
-            if (!converter.convert(first, count, buffer.data(), threads))
-                throw Error(ErrorKind::Unsupported,
-                            source.path().string() + ": tensor " + quotedName(tensor.name)
-                                + " holds infinities or NaN within rows " + std::to_string(first) + " to "
-                                + std::to_string(first + count - 1) + "; the model is damaged, fetch it again");
-            writer.write({buffer.data(), size_t(count) * converter.targetRowBytes()});
-            result.bytesAfter += size_t(count) * converter.targetRowBytes();
-            report(tensor.bytes / size_t(rows) * size_t(count));
-        }
+        tensor = &source.tensors()[i];
+        result.bytesAfter += tensors.write(*tensor, types[i]);
     }
     writer.finish();
     return result;

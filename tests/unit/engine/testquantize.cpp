@@ -36,6 +36,23 @@ std::vector<float> logitsOf(const fs::path& model, const std::string& quant = {}
     return logits;
 }
 
+/// Of the prompt of tests/golden, with keys and values in float32.
+std::vector<float> goldenLogitsOf(const fs::path& model)
+{
+    LoadOptions options;
+    options.model = model;
+    options.threads = 2;
+    options.contextTokens = 256;
+    options.text = false;
+    options.cacheType = Type::F32;
+    const auto tokens = nlohmann::json::parse(readFile(fs::path(CORTEX_GOLDEN) / "tokens.json"));
+    const auto engine = Engine::load(options);
+    std::vector<float> logits;
+    engine->logits(tokens.get<std::vector<int32_t>>(),
+                   [&](std::span<const float> rows, int) { logits.insert(logits.end(), rows.begin(), rows.end()); });
+    return logits;
+}
+
 /// Root of the mean square of what differs; the logits themselves have about 3.
 double difference(const std::vector<float>& a, const std::vector<float>& b)
 {
@@ -44,6 +61,18 @@ double difference(const std::vector<float>& a, const std::vector<float>& b)
     for (size_t i = 0; i < a.size(); ++i)
         squares += (double(a[i]) - double(b[i])) * (double(a[i]) - double(b[i]));
     return std::sqrt(squares / double(a.size()));
+}
+
+/// The greatest difference at any position, as a share of the greatest logit.
+double greatestDifference(const std::vector<float>& a, const std::vector<float>& b)
+{
+    REQUIRE(a.size() == b.size());
+    double worst = 0, greatest = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+        worst = std::max(worst, std::abs(double(a[i]) - double(b[i])));
+        greatest = std::max(greatest, std::abs(double(b[i])));
+    }
+    return worst / greatest;
 }
 
 QuantizeResult quantizeFile(const fs::path& from, const fs::path& to, std::string_view mix)
@@ -426,11 +455,12 @@ TEST_CASE("a checkpoint written as GGUF has the tensors and figures that llama.c
 {
     const TemporaryDirectory directory;
     const fs::path golden = CORTEX_GOLDEN;
-    for (const char* name : {"llama-llama3", "llama-yarn", "mistral-v0.3", "qwen2", "qwen3", "qwen3_5"}) {
+    for (const std::string name : {"llama-llama3", "llama-yarn", "mistral-v0.3", "qwen2", "qwen3", "qwen3_5",
+                                   "gemma3_text", "qwen3_moe", "qwen3_next", "qwen3_5_moe", "qwen3_5_moe-separate"}) {
         CAPTURE(name);
         const fs::path path = directory.path() / "out.gguf";
         exportGguf(Checkpoint(golden / name), path, {});
-        const GgufFile ours(path), theirs(golden / (std::string(name) + ".gguf"));
+        const GgufFile ours(path), theirs(golden / (name.substr(0, name.find("-separate")) + ".gguf"));
         // Theirs has the prediction head as a last block.
         const int64_t layers = ours.integer(ours.requireString("general.architecture") + ".block_count").value_or(0);
         const std::string head = "blk." + std::to_string(layers) + ".";
@@ -452,9 +482,50 @@ TEST_CASE("a checkpoint written as GGUF has the tensors and figures that llama.c
             if (key == "general.size_label" || key.ends_with("nextn_predict_layers") || key.ends_with("block_count"))
                 continue;
             REQUIRE(ours.find(key));
-            CHECK(*ours.find(key) == value);
+            if (key == "general.name")
+                CHECK(ours.requireString(key) == name);
+            else
+                CHECK(*ours.find(key) == value);
         }
+        const std::vector<float> before = goldenLogitsOf(golden / name), after = goldenLogitsOf(path);
+        CHECK(greatestDifference(after, before) <= 1e-5);
     }
+}
+
+TEST_CASE("Gemma's windows at another interval and its scaled positions come through")
+{
+    const TemporaryDirectory directory;
+    const fs::path copy = directory.path() / "copy", path = directory.path() / "out.gguf";
+    fs::copy(fs::path(CORTEX_GOLDEN) / "gemma3", copy);
+    nlohmann::json config = nlohmann::json::parse(readFile(copy / "config.json"));
+    nlohmann::json& text = config["text_config"];
+    text["query_pre_attn_scalar"] = text["head_dim"];
+    const auto written = [&] {
+        writeFile(copy / "config.json", config.dump());
+        exportGguf(Checkpoint(copy), path, {});
+        CHECK(greatestDifference(goldenLogitsOf(path), goldenLogitsOf(copy)) <= 1e-5);
+        return GgufFile(path);
+    };
+    {
+        const GgufFile file = written();
+        CHECK(file.integer("gemma3.attention.sliding_window_pattern") == 2);
+        CHECK(file.requireString("gemma3.rope.scaling.type") == "linear");
+        CHECK(file.integer("gemma3.attention.sliding_window") == 40);
+    }
+    text["layer_types"] = {"sliding_attention", "sliding_attention", "sliding_attention"};
+    CHECK(written().integer("gemma3.attention.sliding_window_pattern") == 4);
+    text["layer_types"] = {"full_attention", "full_attention", "full_attention"};
+    CHECK_FALSE(written().find("gemma3.attention.sliding_window"));
+
+    const auto refused = [&] {
+        writeFile(copy / "config.json", config.dump());
+        return messageOf(ErrorKind::Unsupported, [&] { exportGguf(Checkpoint(copy), path, {}); });
+    };
+    text["layer_types"] = {"full_attention", "sliding_attention", "sliding_attention"};
+    CHECK(contains(refused(), "no fixed interval"));
+    text["layer_types"] = {"sliding_attention", "full_attention", "sliding_attention"};
+    text["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 4.0}};
+    CHECK(contains(refused(), "rotate positions"));
 }
 
 TEST_CASE("a checkpoint written as GGUF says what it said before: same tokens, same logits, same end")
@@ -474,9 +545,19 @@ TEST_CASE("a checkpoint written as GGUF says what it said before: same tokens, s
     CHECK(difference(logitsOf(path), logitsOf(builtin)) < 1e-4);
     CHECK(entriesOf(directory.path()) == 1);
 
-    writeFp8(fs::path(CORTEX_GOLDEN) / "qwen3_5", directory.path() / "fp8", directory.path() / "expanded", 24, 40);
-    exportGguf(Checkpoint(directory.path() / "fp8"), path, {});
-    CHECK(difference(logitsOf(path), logitsOf(directory.path() / "fp8")) < 1e-4);
+    for (const char* name : {"qwen3_5", "qwen3_moe", "qwen3_5_moe", "qwen3_5_moe-separate", "qwen3_next"}) {
+        CAPTURE(name);
+        const fs::path fp8 = directory.path() / "fp8", expanded = directory.path() / "expanded";
+        writeFp8(fs::path(CORTEX_GOLDEN) / name, fp8, expanded, 24, 40);
+        exportGguf(Checkpoint(fp8), path, {});
+        CHECK(greatestDifference(goldenLogitsOf(path), goldenLogitsOf(fp8)) <= 1e-5);
+        const GgufFile file(path);
+        for (const GgufTensor& tensor : file.tensors())
+            if (contains(tensor.name, "ffn_down"))
+                CHECK(tensor.type == Type::BF16);
+        fs::remove_all(fp8);
+        fs::remove_all(expanded);
+    }
 }
 
 TEST_CASE("checkpoints that GGUF cannot hold are refused, and nothing is written")
@@ -487,9 +568,54 @@ TEST_CASE("checkpoints that GGUF cannot hold are refused, and nothing is written
         return messageOf(ErrorKind::Unsupported, [&] { exportGguf(Checkpoint(checkpoint), path, {}); });
     };
     const fs::path golden = CORTEX_GOLDEN;
-    CHECK(contains(refused(golden / "qwen3_moe"), "can be: llama, mistral, qwen2, qwen3, qwen3_5"));
-    CHECK(contains(refused(golden / "gemma3"), "gemma3"));
     CHECK(contains(refused(golden / "mistral"), "sliding window"));
+    CHECK(contains(refused(golden / "gemma3"), "query_pre_attn_scalar"));
+
+    const auto refusedWith = [&](const char* name, const nlohmann::json& changes) {
+        const fs::path changed = directory.path() / "changed";
+        fs::copy(golden / name, changed);
+        nlohmann::json config = nlohmann::json::parse(readFile(changed / "config.json"));
+        config.merge_patch(changes);
+        writeFile(changed / "config.json", config.dump());
+        const std::string message = refused(changed);
+        fs::remove_all(changed);
+        return message;
+    };
+    CHECK(contains(refusedWith("qwen3_moe", {{"norm_topk_prob", false}}), "norm_topk_prob"));
+    CHECK(contains(refusedWith("qwen3_next", {{"norm_topk_prob", false}}), "norm_topk_prob"));
+    CHECK(contains(refusedWith("qwen3_moe", {{"use_sliding_window", true}, {"sliding_window", 32}}), "window"));
+
+    // Two packings, of which the graph reads one, and the format holds the other.
+    const fs::path two = directory.path() / "two";
+    fs::create_directory(two);
+    Rewriter rewriter(golden / "qwen3_5");
+    for (const SafeTensor& tensor : rewriter.files().tensors()) {
+        const size_t place = tensor.name.find("in_proj_qkv.weight");
+        if (place == std::string::npos) {
+            rewriter.copy(tensor);
+            continue;
+        }
+        const std::string layer = tensor.name.substr(0, place);
+        const SafeTensor& gate = *rewriter.files().findTensor(layer + "in_proj_z.weight");
+        const int64_t rows = tensor.shape[0] + gate.shape[0], columns = tensor.shape[1];
+        rewriter.add(layer + "in_proj_qkvz.weight", "F32", {rows, columns}, std::string(size_t(rows * columns * 4), 0));
+        rewriter.add(tensor.name, "F32", {2, columns}, std::string(size_t(2 * columns * 4), 0));
+    }
+    rewriter.write(two, nullptr);
+    CHECK(contains(refused(two), "is 2 wide"));
+    fs::remove_all(two);
+
+    // A layer of full attention that has a tensor of Gated DeltaNet, too.
+    fs::create_directory(two);
+    Rewriter both(golden / "qwen3_5");
+    for (const SafeTensor& tensor : both.files().tensors()) {
+        both.copy(tensor);
+        if (const size_t place = tensor.name.find("self_attn.q_norm.weight"); place != std::string::npos)
+            both.add(tensor.name.substr(0, place) + "linear_attn.norm.weight", "F32", {1}, std::string(4, 0));
+    }
+    both.write(two, nullptr);
+    refused(two);
+    fs::remove_all(two);
 
     // A pre-tokenizer that no GGUF reader knows.
     const fs::path copy = directory.path() / "copy";
