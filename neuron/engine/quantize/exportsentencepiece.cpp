@@ -83,21 +83,18 @@ private:
 BpeVocabulary readRules(const JsonView& model)
 {
     BpeVocabulary vocabulary;
-    for (const auto& [text, id] : model.require("vocab").raw().items()) {
-        const auto index = id.get<size_t>();
-        if (index >= vocabulary.entries.size())
-            vocabulary.entries.resize(index + 1);
-        vocabulary.entries[index] = text;
-        vocabulary.ids->emplace(text, int32_t(index));
-    }
-    for (const auto& [left, right] : readMerges(model.require("merges")))
-        vocabulary.addMerge(left, right);
+    for (const auto& [text, id] : model.require("vocab").raw().items())
+        vocabulary.entries->add(text, id.get<int32_t>());
+    const auto merges = readMerges(model.require("merges"));
+    vocabulary.addMerges(merges.size(), [&](size_t index) {
+        return BpeVocabulary::Pair{merges[index].first, merges[index].second};
+    });
     return vocabulary;
 }
 
-void requireBytes(const JsonView& model, const TokenIds& ids)
+void requireBytes(const JsonView& model, const Entries& entries)
 {
-    const CharacterFallback fallback(ids, true, std::nullopt);
+    const CharacterFallback fallback(entries, true, std::nullopt);
     for (int byte = 0; byte < 256; ++byte)
         if (fallback.byteToken(char(byte)) < 0)
             model.fail("lacks a token for the byte " + std::to_string(byte) + ", so that it cannot be written as GGUF",
@@ -106,7 +103,7 @@ void requireBytes(const JsonView& model, const TokenIds& ids)
 
 std::vector<float> scoresOf(const JsonView& model, const BpeVocabulary& vocabulary, const TokenTable& table)
 {
-    std::vector<bool> isText(vocabulary.entries.size());
+    std::vector<bool> isText(vocabulary.entries->size());
     for (size_t id = 0; id < isText.size(); ++id)
         isText[id] = table.types[id] == TokenTable::Normal;
     std::vector<float> scores;
@@ -125,7 +122,7 @@ std::vector<float> scoresOf(const JsonView& model, const BpeVocabulary& vocabula
 /// is, where hardly anyone types a "▁", come about by merging, and stay what merging makes them.
 void refineTypes(const JsonView& root, const BpeVocabulary& vocabulary, TokenTable& table)
 {
-    const CharacterFallback fallback(*vocabulary.ids, true, std::nullopt);
+    const CharacterFallback fallback(*vocabulary.entries, true, std::nullopt);
     for (int byte = 0; byte < 256; ++byte)
         table.types[size_t(fallback.byteToken(char(byte)))] = TokenTable::Byte;
     std::vector<bool> merged(table.texts.size());
@@ -156,11 +153,11 @@ void exportSentencePiece(const JsonView& root, int vocabulary, GgufWriter& write
                    ErrorKind::Unsupported);
     TokenTable table(root, vocabulary);
     const BpeVocabulary rules = readRules(model);
-    requireBytes(model, *rules.ids);
+    requireBytes(model, *rules.entries);
     refineTypes(root, rules, table);
     std::optional<int32_t> unknown;
     if (const auto name = model.member("unk_token"))
-        unknown = tokenId(*rules.ids, name->string());
+        unknown = rules.entries->find(name->string());
     if (unknown)
         table.types[size_t(*unknown)] = TokenTable::Unknown;
     writer.addString("tokenizer.ggml.model", "llama");

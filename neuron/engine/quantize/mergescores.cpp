@@ -22,7 +22,7 @@ constexpr size_t LongestEntry = 1024; ///< bytes; every way to cut an entry is l
 /// By id, which of the entries that rules make comes first, second, …; NoRank where none makes it.
 std::vector<int32_t> ranksOf(const BpeVocabulary& vocabulary)
 {
-    std::vector<int32_t> ranks(vocabulary.entries.size(), NoRank);
+    std::vector<int32_t> ranks(vocabulary.entries->size(), NoRank);
     int32_t next = 0;
     int32_t last = -1;
     for (const MergeRule& rule : vocabulary.merges) {
@@ -30,7 +30,7 @@ std::vector<int32_t> ranksOf(const BpeVocabulary& vocabulary)
             continue;
         last = rule.result;
         if (ranks[size_t(last)] != NoRank)
-            refuse("those that make " + quotedName(vocabulary.entries[size_t(last)]) + " do not stand in a row");
+            refuse("those that make " + quotedName((*vocabulary.entries)[size_t(last)]) + " do not stand in a row");
         ranks[size_t(last)] = next++;
     }
     return ranks;
@@ -72,13 +72,13 @@ private:
     /// Whether merging can come to it: a character, in the vocabulary or not, or what a rule makes.
     bool isReached(std::string_view text) const
     {
-        const auto id = tokenId(*m_vocabulary.ids, text);
+        const auto id = m_vocabulary.entries->find(text);
         return nextUtf8(text).bytes == text.size() || (id && m_ranks[size_t(*id)] != NoRank);
     }
 
     bool hasRule(std::string_view left, std::string_view right) const
     {
-        const auto leftId = tokenId(*m_vocabulary.ids, left), rightId = tokenId(*m_vocabulary.ids, right);
+        const auto leftId = m_vocabulary.entries->find(left), rightId = m_vocabulary.entries->find(right);
         return leftId && rightId && m_rules.contains(pairOf(*leftId, *rightId));
     }
 
@@ -97,7 +97,7 @@ std::vector<float> mergeScores(const BpeVocabulary& vocabulary, const std::vecto
     for (size_t id = 0; id < ranks.size(); ++id) {
         next = std::max(next, ranks[id] + 1);
         if (isText[id] || ranks[id] != NoRank)
-            checker.check(vocabulary.entries[id]);
+            checker.check((*vocabulary.entries)[id]);
     }
     std::vector<float> scores;
     for (const int32_t rank : ranks)
