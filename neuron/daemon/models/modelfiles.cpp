@@ -181,7 +181,9 @@ QString modelStamp(const QString& path)
 QPair<QString, QString> splitModelId(const QString& id)
 {
     const qsizetype colon = id.lastIndexOf(QLatin1Char(':'));
-    return colon < 0 ? QPair(id, QString()) : QPair(id.left(colon), id.mid(colon + 1));
+    if (colon < 0)
+        return {id, QString()};
+    return {id.left(colon), id.mid(colon + 1)};
 }
 
 } // namespace cortex::neuron

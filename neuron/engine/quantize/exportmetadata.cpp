@@ -6,7 +6,6 @@
 #include "neuron/engine/models/mixtureconfig.h"
 
 #include <algorithm>
-#include <ranges>
 
 namespace cortex::engine {
 
@@ -159,8 +158,10 @@ private:
     {
         const kernels::StateLayout& heads = m_shape.state;
         const auto recurrent = [this](int layer) { return isRecurrent(m_checkpoint, layer); };
-        const auto layers = std::views::iota(0, m_shape.layers);
-        if (std::ranges::count_if(layers, recurrent) != heads.layers)
+        int recurrentLayers = 0;
+        for (int layer = 0; layer < m_shape.layers; ++layer)
+            recurrentLayers += recurrent(layer) ? 1 : 0;
+        if (recurrentLayers != heads.layers)
             refuse("some of its layers have the tensors of both kinds of mixing");
         integer("ssm.conv_kernel", heads.kernelWidth);
         integer("ssm.state_size", heads.keyDim);
