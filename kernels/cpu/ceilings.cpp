@@ -55,7 +55,7 @@ __attribute__((target("avx512f,avx512vnni"))) double dotChains(int64_t rounds)
 
 } // namespace
 
-double measureDotPeak(int threads)
+double measureDotPeak([[maybe_unused]] int threads)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni")) {
