@@ -151,8 +151,9 @@ WorkerSetup LoadedEngine::load(const LoadOptions& options, const Progress& progr
         throw Error(ErrorKind::OutOfMemory,
                     options.model.string() + " does not fit the device: " + std::to_string(failure.neededBytes >> 20)
                         + " MiB more needed, " + std::to_string(failure.freeBytes >> 20) + " MiB free");
-    } catch (const Error&) {
-        takeText(text);
+    } catch (const Error& failure) {
+        if (failure.kind() != ErrorKind::Cancelled)
+            takeText(text);
         throw;
     }
     takeText(text);

@@ -28,8 +28,8 @@ struct LoadOptions {
     int stepTokens = 0; ///< token rows of one step; 0: 512
     size_t memoryBudget = 0; ///< bytes for everything; 0: what the device says is free
     kernels::Type cacheType = kernels::Type::F16; ///< of keys and values: F16, BF16 or F32
-    /// "q8_0", "q6_k", "q4_k", …: dense matrices are rounded to this type while they are loaded (see typeAtLoad); empty:
-    /// as the file has them
+    /// "q8_0", "q6_k", "q4_k", …: dense matrices are rounded to this type while they are loaded; "f32": all matrices are
+    /// expanded, quantized ones too, and no activation is rounded (see typeAtLoad); empty: as the file has them
     std::string quant;
     std::string instructions; ///< forces a kernel path, for tests
     bool text = true; ///< read tokenizer and chat template; without them ids go in and come out

@@ -3,8 +3,8 @@
 """Does neuron-engine continue prompts as llama.cpp does, greedily, on the same GGUF file?
 
 For each of twenty prompts (ten plain, ten in the model's chat template; a file without one gets ten more plain ones) both
-get the same token ids. Their outputs have to agree for at least 48 tokens (or to the end), or to part at a near tie: the two candidates within 0.15 in either
-program's logits of that position. Both gaps are printed.
+get the same token ids. Their outputs have to agree for at least 48 tokens (or to the end), or to part at a near tie: the two
+candidates within 0.15 in either program's logits of that position. Both gaps are printed.
 
 Both round activations to int8, each in its own way, and a small model may move by more than 0.15 of a logit for that alone.
 A wider parting is therefore put before a judge: llama.cpp with the same weights expanded to float32, where nothing is
@@ -12,7 +12,9 @@ rounded. The row says "ok" where the judge would choose our token as well, or is
 takes llama.cpp's side: then the fault is ours. The last line counts the rows that the judge decided; --no-judge fails
 these too. Prints a row per prompt; exit code 1 where any prompt fails.
 
-The peer is a llama-server binary (--llama-server), or else the llama.cpp within the PyPI package xllamacpp.
+The peer is a llama-server binary (--llama-server), or else the llama.cpp within the PyPI package xllamacpp. Without any
+rounding of activations the two compare strictly: --quant f32 --no-judge here, and for the peer a llama-server whose Vulkan
+backend computes in float32 (README.md says how).
 
   tests/conformance/greedy.py --engine build/release/bin/neuron-engine --model model.gguf [--llama-server PATH]
 """
@@ -82,6 +84,10 @@ class Engine:
             sys.exit(f"greedy.py: {' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
+    def loading(self):
+        quant = ["--quant", self.options.quant] if self.options.quant else []
+        return ["--model", self.options.model, "--threads", str(self.options.threads), *quant]
+
     def has_template(self):
         done = subprocess.run([self.options.engine, "render", "--model", self.options.model, "--jsonl"], input="",
                               capture_output=True, text=True)
@@ -100,15 +106,15 @@ class Engine:
         return [json.loads(line) for line in out.splitlines()]
 
     def generate(self, tokens):
-        out = self.run("generate", "--model", self.options.model, "--tokens", "-", "-n", str(self.options.n),
-                       "--temperature", "0", "--threads", str(self.options.threads), "--json", text=json.dumps(tokens))
+        out = self.run("generate", *self.loading(), "--tokens", "-", "-n", str(self.options.n), "--temperature", "0", "--json",
+                       text=json.dumps(tokens))
         return json.loads(out)["tokens"]
 
     def last_logits(self, tokens):
         """Logits behind the last of `tokens`."""
         with tempfile.NamedTemporaryFile(suffix=".f32") as out:
-            self.run("logits", "--model", self.options.model, "--tokens", "-", "--out", out.name,
-                     "--threads", str(self.options.threads), "--cache-type", "f16", text=json.dumps(tokens))
+            self.run("logits", *self.loading(), "--tokens", "-", "--out", out.name, "--cache-type", "f16",
+                     text=json.dumps(tokens))
             data = out.read()
         row = len(data) // len(tokens)
         return struct.unpack(f"<{row // 4}f", data[-row:])
@@ -245,6 +251,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("-n", type=int, default=64, help="tokens to generate for each prompt")
     parser.add_argument("--wanted", type=int, default=48, help="tokens that have to agree")
+    parser.add_argument("--quant", help="what neuron-engine makes of the weights while it loads them; f32: exact arithmetic")
     parser.add_argument("--no-judge", action="store_true", help="fail at every parting that is no near tie")
     options = parser.parse_args()
     options.model = os.path.abspath(options.model)

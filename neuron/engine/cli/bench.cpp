@@ -219,7 +219,7 @@ void addBench(CLI::App& app, Commands& commands)
     command->add_option("-n", options->newTokens, "Tokens to generate (0: skip)")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
-    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
+    addQuantOption(*command, options->quant);
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--repeat", options->repeat, "Rounds; medians are printed")

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <string>
 
 namespace cortex::engine::cli {
 
@@ -23,5 +24,13 @@ void addTokenize(CLI::App& app, Commands& commands); ///< and detokenize
 void addRender(CLI::App& app, Commands& commands);
 void addPlan(CLI::App& app, Commands& commands);
 void addQuantize(CLI::App& app, Commands& commands);
+
+/// --quant, which several of them have.
+inline void addQuantOption(CLI::App& command, std::string& quant)
+{
+    command.add_option("--quant", quant,
+                       "Round dense weights to q8_0, q6_k, q4_k, … while loading; f32 expands all weights, and rounds no "
+                       "activation: slow and exact");
+}
 
 } // namespace cortex::engine::cli

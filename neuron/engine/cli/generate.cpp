@@ -186,7 +186,7 @@ void addGenerate(CLI::App& app, Commands& commands)
         ->capture_default_str();
     command->add_option("--seed", options->seed, "Equal seeds give equal texts (default: another one each time)");
     command->add_option("--stop", options->stop, "Stop before this text; may be given several times");
-    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
+    addQuantOption(*command, options->quant);
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")

@@ -57,7 +57,7 @@ void addLogits(CLI::App& app, Commands& commands)
         ->required();
     command->add_option("--tokens", options->tokens, "File with a JSON list of token ids (- is stdin)")->required();
     command->add_option("--out", options->out, "File to write")->required();
-    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
+    addQuantOption(*command, options->quant);
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--isa", options->instructions,

@@ -128,7 +128,7 @@ void addPlan(CLI::App& app, Commands& commands)
     command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")
         ->check(CLI::NonNegativeNumber);
     command->add_option("--sequences", options->sequences, "Sequences at once (0: 16)")->check(CLI::Range(0, 4096));
-    command->add_option("--quant", options->quant, "Round dense weights to q8_0, q6_k, q4_k, … at load");
+    addQuantOption(*command, options->quant);
     command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
         ->check(CLI::NonNegativeNumber);
     command->add_flag("--measure", options->measure,

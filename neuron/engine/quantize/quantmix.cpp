@@ -265,7 +265,8 @@ Type TypeChooser::attentionOutputType() const
 std::optional<Type> typeAtLoad(Type wanted, std::string_view gguf, Type stored, int64_t columns, kernels::WeightUse use)
 {
     const bool matrix = use == kernels::WeightUse::Product || use == kernels::WeightUse::Both;
-    if (!matrix || kernels::traits(stored).isQuantized() || isKept(gguf))
+    const bool expanded = wanted == Type::F32;
+    if (!matrix || (kernels::traits(stored).isQuantized() && !expanded) || isKept(gguf))
         return std::nullopt;
     if (!kernels::traits(wanted).isQuantized())
         return wanted;
@@ -278,11 +279,10 @@ std::optional<Type> quantTypeAtLoad(std::string_view name)
 {
     if (name.empty())
         return std::nullopt;
-    if (const std::optional<QuantMix> mix = findQuantMix(name); mix && mix->base != Type::F32)
+    if (const std::optional<QuantMix> mix = findQuantMix(name))
         return mix->base;
     throw Error(ErrorKind::BadRequest,
-                "weights cannot be quantized to " + quotedName(name) + " at load; the types are " + quantMixNames()
-                    + " (not f32)");
+                "weights cannot be quantized to " + quotedName(name) + " at load; the types are " + quantMixNames());
 }
 
 std::optional<QuantMix> findQuantMix(std::string_view name)

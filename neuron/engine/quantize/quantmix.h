@@ -26,7 +26,9 @@ struct QuantMix {
 /// The type that one matrix gets when a model is quantized while it is loaded, `gguf` being its name in GGUF (or the
 /// pattern with "{}" for the layer) and `stored` its type in the file; nothing where it stays as it is:
 ///
-/// - what is quantized already, norms, router gates, convolutions and other small weights;
+/// - what is quantized already, unless float32 is wanted: a matrix in float32 is multiplied with activations as they
+///   are, so that nothing is rounded but what the file's own types have;
+/// - norms, router gates, convolutions and other small weights;
 /// - an embedding that is only looked up (WeightUse::Embedding): its rows are read in place from the file.
 ///
 /// The output matrix, or the embedding that serves as it, becomes q8_0 of q8_0, bf16 of bf16 and so on, q6_k of all

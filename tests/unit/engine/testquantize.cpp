@@ -288,13 +288,33 @@ TEST_CASE("weights rounded at load are those of a file in that type, and the pla
         return messageOf(ErrorKind::BadRequest, [&] { logitsOf(path, quant); });
     };
     CHECK(contains(load(dense, "q9_k"), "q4_k_m"));
-    CHECK(contains(load(dense, "f32"), "f32"));
+    CHECK(contains(load(dense, "f32"), "F32 already"));
     CHECK(contains(load(directory.path() / "q8_0.gguf", "q4_k"), "Q8_0 already"));
 
     const fs::path checkpoint = directory.path() / "checkpoint";
     tinyllama::write(2, checkpoint);
     CHECK(difference(logitsOf(checkpoint, "q8_0"), tinyllama::expectedLogits(2)) < 0.2);
     CHECK(difference(logitsOf(checkpoint, "Q4_K_M"), tinyllama::expectedLogits(2)) < 1.5);
+}
+
+TEST_CASE("quantized weights expanded at load are those of their file in float32")
+{
+    const TemporaryDirectory directory;
+    const fs::path dense = directory.path() / "dense.gguf", quantized = directory.path() / "quantized.gguf",
+                   expanded = directory.path() / "expanded.gguf";
+    tinyllama::write(0, dense);
+    for (const char* quant : {"q8_0", "q4_1", "q4_k_m", "mxfp4"}) {
+        CAPTURE(quant);
+        quantizeFile(dense, quantized, quant);
+        quantizeFile(quantized, expanded, "f32");
+        CHECK(logitsOf(quantized, "f32") == logitsOf(expanded));
+        CHECK(logitsOf(quantized, "f32") != logitsOf(quantized));
+        LoadOptions options;
+        options.model = quantized;
+        options.quant = "f32";
+        CHECK(Engine::plan(options).weightBytes == Engine::load(options)->memory().weightBytes);
+        CHECK(Engine::inspect(quantized, "f32").quantization == "F32");
+    }
 }
 
 namespace {
