@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "fakefleet.h"
 
+#include <QTimeZone>
+
 namespace cortex::testing {
 
 DeviceInfo cudaDevice(int index, const QString& name, qint64 totalMb)
@@ -32,7 +34,7 @@ NodeSnapshot onlineNode(const QString& name, const QList<DeviceInfo>& devices, c
     node.name = name;
     node.endpoint = QUrl(QStringLiteral("http://%1:13131").arg(name));
     node.status = NodeStatus::Online;
-    node.lastSeen = QDateTime::fromSecsSinceEpoch(1'780'000'000, Qt::UTC);
+    node.lastSeen = QDateTime::fromSecsSinceEpoch(1'780'000'000, QTimeZone::utc());
     node.discovery.hostname = name + QStringLiteral(".lan");
     node.discovery.devices = devices;
     node.health.devices = readings;
@@ -79,7 +81,7 @@ FleetSnapshot fleetOf(const QList<NodeSnapshot>& nodes, const QList<FleetModel>&
 ThroughputSample sampleAt(qint64 second, const QList<QPair<QString, double>>& speeds)
 {
     ThroughputSample sample;
-    sample.at = QDateTime::fromSecsSinceEpoch(second, Qt::UTC);
+    sample.at = QDateTime::fromSecsSinceEpoch(second, QTimeZone::utc());
     for (const auto& [model, speed] : speeds) {
         ThroughputSample::Entry entry;
         entry.model = model;

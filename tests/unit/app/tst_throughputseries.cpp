@@ -4,6 +4,7 @@
 
 #include <QSignalSpy>
 #include <QTest>
+#include <QTimeZone>
 
 using namespace cortex;
 using namespace cortex::testing;
@@ -74,7 +75,7 @@ void TestThroughputSeries::aFloodIsBounded()
     ThroughputSeries series;
     for (int sample = 0; sample < 5000; ++sample) {
         ThroughputSample fast = sampleAt(0, {{QStringLiteral("a"), 1.0}});
-        fast.at = QDateTime::fromMSecsSinceEpoch(sample, Qt::UTC);
+        fast.at = QDateTime::fromMSecsSinceEpoch(sample, QTimeZone::utc());
         series.append(fast);
     }
     QCOMPARE(series.total().size(), ThroughputSeries::windowSeconds + 1);

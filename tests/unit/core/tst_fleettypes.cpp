@@ -4,6 +4,7 @@
 
 #include <QJsonDocument>
 #include <QTest>
+#include <QTimeZone>
 
 using namespace cortex;
 
@@ -135,7 +136,7 @@ private Q_SLOTS:
         node.endpoint = QUrl(QStringLiteral("http://127.0.0.1:13131"));
         node.status = NodeStatus::Offline;
         node.error = QStringLiteral("refused");
-        node.lastSeen = QDateTime::fromMSecsSinceEpoch(1'783'157'400'123, Qt::UTC);
+        node.lastSeen = QDateTime::fromMSecsSinceEpoch(1'783'157'400'123, QTimeZone::utc());
         node.discovery = sampleDiscovery();
         node.health = sampleHealth();
         node.models = {sampleModel()};
@@ -152,7 +153,7 @@ private Q_SLOTS:
         model.inFlight = 4;
         model.error = QStringLiteral("e");
         const FleetSnapshot fleet{QStringLiteral("0.1.0"),
-                                  QDateTime::fromMSecsSinceEpoch(1'783'157'400'000, Qt::UTC),
+                                  QDateTime::fromMSecsSinceEpoch(1'783'157'400'000, QTimeZone::utc()),
                                   {node, NodeSnapshot()},
                                   {model, FleetModel()}};
         const FleetSnapshot back = fleetSnapshotFromJson(toJson(fleet));
@@ -166,7 +167,7 @@ private Q_SLOTS:
 
     void throughputIsReadBack()
     {
-        const ThroughputSample sample{QDateTime::fromMSecsSinceEpoch(1000, Qt::UTC),
+        const ThroughputSample sample{QDateTime::fromMSecsSinceEpoch(1000, QTimeZone::utc()),
                                       12.5,
                                       2,
                                       {{QStringLiteral("m"), QStringLiteral("n"), 12.5, 2}}};

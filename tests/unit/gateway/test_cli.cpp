@@ -11,6 +11,7 @@
 #include <QTcpServer>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTimeZone>
 
 #include <csignal>
 
@@ -23,7 +24,7 @@ FleetSnapshot twoNodes()
 {
     FleetSnapshot fleet;
     fleet.gatewayVersion = QStringLiteral("9.9");
-    fleet.at = QDateTime(QDate(2026, 7, 4), QTime(9, 30), Qt::UTC);
+    fleet.at = QDateTime(QDate(2026, 7, 4), QTime(9, 30), QTimeZone::utc());
     NodeSnapshot one;
     one.name = QStringLiteral("gpu-1");
     one.endpoint = QUrl(QStringLiteral("http://10.0.0.1:13131"));
