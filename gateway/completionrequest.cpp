@@ -7,6 +7,8 @@
 #include <QJsonDocument>
 #include <QList>
 
+#include <algorithm>
+
 namespace cortex {
 
 namespace {

@@ -21,6 +21,8 @@
 #include <QStyledItemDelegate>
 #include <QToolButton>
 
+#include <algorithm>
+
 namespace cortex {
 
 namespace {

@@ -4,6 +4,7 @@
 #include "neuron/engine/modelrunner.h"
 #include "neuron/engine/quantize/quantmix.h"
 
+#include <algorithm>
 #include <future>
 
 namespace cortex::engine {

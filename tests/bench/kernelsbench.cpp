@@ -7,6 +7,7 @@
 // a SmolLM2-135M step, with random weights, in tokens/s.
 #include "kernels/cpu/cpudevice.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>

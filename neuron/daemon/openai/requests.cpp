@@ -4,6 +4,7 @@
 #include "neuron/daemon/apierror.h"
 #include "neuron/daemon/openai/fields.h"
 
+#include <algorithm>
 #include <charconv>
 #include <random>
 

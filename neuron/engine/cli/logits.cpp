@@ -2,6 +2,7 @@
 #include "neuron/engine/cli/command.h"
 #include "neuron/engine/cli/session.h"
 
+#include <algorithm>
 #include <bit>
 #include <fstream>
 #include <iostream>

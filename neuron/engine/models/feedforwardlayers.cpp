@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/engine/models/feedforwardlayers.h"
 
+#include <algorithm>
+
 namespace cortex::engine {
 
 FeedForwardLayers::FeedForwardLayers(FeedForwardConfig config)

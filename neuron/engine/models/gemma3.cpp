@@ -5,6 +5,7 @@
 #include "neuron/engine/models/gemma3config.h"
 #include "neuron/engine/models/tensornames.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace cortex::engine {

@@ -4,6 +4,8 @@
 #include "neuron/engine/error.h"
 #include "neuron/engine/models/tensornames.h"
 
+#include <algorithm>
+
 namespace cortex::engine {
 
 using kernels::LinearOutput;

@@ -4,6 +4,8 @@
 #include "neuron/engine/models/activationlayout.h"
 #include "neuron/engine/models/modelgraph.h"
 
+#include <algorithm>
+
 namespace cortex::engine {
 
 struct MixtureConfig {

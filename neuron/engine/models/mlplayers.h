@@ -5,6 +5,8 @@
 #include "neuron/engine/models/destination.h"
 #include "neuron/engine/models/modelgraph.h"
 
+#include <algorithm>
+
 namespace cortex::engine {
 
 struct MlpConfig {

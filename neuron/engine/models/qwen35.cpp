@@ -7,6 +7,8 @@
 #include "neuron/engine/models/mixtureconfig.h"
 #include "neuron/engine/models/tensornames.h"
 
+#include <algorithm>
+
 namespace cortex::engine {
 
 namespace {

@@ -5,6 +5,7 @@
 #include "neuron/engine/formats/quotedname.h"
 #include "neuron/engine/text/utf8.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace cortex::engine {

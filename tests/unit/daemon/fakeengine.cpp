@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "fakeengine.h"
 
+#include <algorithm>
 #include <set>
 
 namespace cortex::neuron::test {

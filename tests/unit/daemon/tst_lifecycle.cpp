@@ -4,6 +4,8 @@
 #include <QPointer>
 #include <QTest>
 
+#include <algorithm>
+
 using namespace cortex;
 using namespace cortex::neuron;
 using namespace cortex::neuron::test;

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 using namespace cortex::kernels;
 using namespace cortex::kernels::test;
 
