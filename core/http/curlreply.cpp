@@ -10,6 +10,7 @@ namespace {
 
 constexpr qsizetype MaxIncomingBytes = 256 * 1024; ///< before slots get to see them
 constexpr qint64 MaxHeaderBytes = 256 * 1024; ///< of all answers along the redirects
+constexpr int MaxHeaderLines = 4000; ///< likewise; fewer than libcurl's own limit, which came with 8.6
 
 QString seconds(std::chrono::milliseconds time)
 {
@@ -122,7 +123,7 @@ bool CurlReply::header(QByteArray line)
     if (m_headersComplete) // a trailer
         return true;
     m_headerBytes += line.size();
-    if (m_headerBytes > MaxHeaderBytes) {
+    if (m_headerBytes > MaxHeaderBytes || ++m_headerLines > MaxHeaderLines) {
         m_failure = Failure::TooLarge;
         return false;
     }
@@ -242,9 +243,12 @@ void CurlReply::transferEnded(CURLcode result)
         end(Failure::None, {});
     else if (m_failure == Failure::TooLarge)
         end(Failure::TooLarge,
-            QStringLiteral("the answer of %1 is larger than %2 bytes")
-                .arg(peerText())
-                .arg(m_headersComplete ? m_request.maxBodyBytes : MaxHeaderBytes));
+            m_headersComplete
+                ? QStringLiteral("the answer of %1 is larger than %2 bytes").arg(peerText()).arg(m_request.maxBodyBytes)
+                : QStringLiteral("the answer of %1 has headers of more than %2 bytes or %3 lines")
+                      .arg(peerText())
+                      .arg(MaxHeaderBytes)
+                      .arg(MaxHeaderLines));
     else
         end(failureOf(result), describe(result));
     multi->scheduleDelivery(this);

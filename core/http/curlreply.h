@@ -76,6 +76,7 @@ private:
     int m_status = 0;
     HttpHeaders m_headers;
     qint64 m_headerBytes = 0;
+    int m_headerLines = 0;
     QUrl m_url;
     QByteArray m_body;
     QByteArray m_incoming; ///< received, neither emitted nor collected yet

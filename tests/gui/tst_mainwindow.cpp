@@ -438,14 +438,17 @@ void TestMainWindow::everyActionOfTheMenusHasItsOwnShortcut()
 
 void TestMainWindow::layoutIsSavedAndRestored()
 {
-    m_window->resize(1100, 700);
+    // The offscreen platform's screen is narrower than the window may be, and Qt fits what it restores to the screen: the
+    // height alone tells.
+    m_window->resize(m_window->width(), 700);
     const QByteArray layout = m_window->saveLayout();
     MainWindow other(*m_controller);
+    QVERIFY(other.height() != 700);
     other.restoreLayout(layout);
-    QCOMPARE(other.size(), QSize(1100, 700));
+    QCOMPARE(other.height(), 700);
     other.restoreLayout({});
     other.restoreLayout(QByteArray(40, '\xff'));
-    QCOMPARE(other.size(), QSize(1100, 700));
+    QCOMPARE(other.height(), 700);
 }
 
 void TestMainWindow::paletteMayChange()
