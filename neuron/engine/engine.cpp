@@ -132,7 +132,7 @@ WorkerSetup LoadedEngine::load(const LoadOptions& options, const Progress& progr
     m_device = device->info();
 
     // The tokenizer is made beside the packing of the weights. What it throws comes before what they throw, as if it
-    // had been first; its future waits for it on every way out.
+    // had been first, but for a cancellation; its future waits for it on every way out.
     std::future<TextParts> text;
     if (options.text)
         text = std::async(std::launch::async, [checkpoint = opened.checkpoint] { return readText(*checkpoint); });
