@@ -107,8 +107,7 @@ private:
     };
 
     Activations prepareRows(const LinearInput& input, bool quantized, bool dense);
-    void prepareGroups(const LinearInput& input, int64_t firstRow, int64_t rows, const Activations& out,
-                       float* scratch);
+    void prepareRow(const LinearInput& input, int64_t row, const Activations& out, float* scratch);
     Activations prepareSingle(const LinearInput& input, bool quantized, bool dense, int worker);
     template <class Consume>
     void forTiles(const LinearInput& input, bool quantized, bool dense, int64_t tiles, int64_t tileBytes,

@@ -24,6 +24,9 @@ constexpr int64_t largestPieceBytes = 512 << 10;
 /// follow who changes between streams.
 constexpr int64_t tilesPerTurn = 8;
 
+/// Work that makes a chunk of rows to be prepared worth handing to another thread, in elements.
+constexpr int64_t chunkElements = 2048;
+
 /// Pieces per worker, at least, of a product of more rows, and tiles per piece, at most: a piece's tiles stay in the
 /// second-level cache while all rows pass by.
 constexpr int64_t piecesPerWorker = 12;
@@ -38,27 +41,26 @@ const void* CpuDevice::Activations::group(Type type, int64_t firstRow) const
     return dense + firstRow * columns;
 }
 
-/// Normalises, quantizes and arranges the groups of rows in firstRow … firstRow + rows − 1.
-void CpuDevice::prepareGroups(const LinearInput& input, int64_t firstRow, int64_t rows, const Activations& out,
-                              float* scratch)
+/// Normalises and quantizes one row and puts it where it belongs in its group.
+void CpuDevice::prepareRow(const LinearInput& input, int64_t row, const Activations& out, float* scratch)
 {
-    const int64_t columns = input.x.columns();
-    for (int64_t row = firstRow; row < firstRow + rows;) {
-        const int group = rowGroup(firstRow + rows - row, m_path.largestGroup);
-        for (int t = 0; t < group; ++t) {
-            const float* x = floats(input.x) + (row + t) * rowStride(input.x);
-            if (input.norm) {
-                m_path.normalize(scratch, x, cpu(*input.norm).floats(), columns, input.epsilon);
-                x = scratch;
-            }
-            if (out.quantized)
-                m_path.quantize(out.quantized + row * (columns / 32) + t, group, x, columns);
-            if (out.dense)
-                for (int64_t column = 0; column < columns; ++column)
-                    out.dense[row * columns + column * group + t] = x[column];
-        }
-        row += group;
+    const int64_t rows = input.x.rows(), columns = input.x.columns();
+    int64_t first = row / m_path.largestGroup * m_path.largestGroup;
+    int group = rowGroup(rows - first, m_path.largestGroup);
+    for (; row >= first + group; group = rowGroup(rows - first, m_path.largestGroup))
+        first += group;
+    const int64_t place = row - first;
+
+    const float* x = floats(input.x) + row * rowStride(input.x);
+    if (input.norm) {
+        m_path.normalize(scratch, x, cpu(*input.norm).floats(), columns, input.epsilon);
+        x = scratch;
     }
+    if (out.quantized)
+        m_path.quantize(out.quantized + first * (columns / 32) + place, group, x, columns);
+    if (out.dense)
+        for (int64_t column = 0; column < columns; ++column)
+            out.dense[first * columns + column * group + place] = x[column];
 }
 
 CpuDevice::Activations CpuDevice::prepareRows(const LinearInput& input, bool quantized, bool dense)
@@ -69,12 +71,8 @@ CpuDevice::Activations CpuDevice::prepareRows(const LinearInput& input, bool qua
         out.quantized = nullptr;
     if (!dense)
         out.dense = nullptr;
-    const int64_t rows = input.x.rows();
-    const int64_t stretch = m_path.largestGroup;
-    m_pool.forEach((rows + stretch - 1) / stretch, 1, [&](int index, int worker) {
-        const int64_t first = index * stretch;
-        prepareGroups(input, first, std::min(stretch, rows - first), out, m_scratch[size_t(worker)].row);
-    });
+    m_pool.forEach(input.x.rows(), std::max<int64_t>(1, chunkElements / out.columns),
+                   [&](int row, int worker) { prepareRow(input, row, out, m_scratch[size_t(worker)].row); });
     return out;
 }
 
@@ -89,7 +87,7 @@ CpuDevice::Activations CpuDevice::prepareSingle(const LinearInput& input, bool q
     if (!dense)
         out.dense = nullptr;
     if (scratch.preparedFor != m_operation) {
-        prepareGroups(input, 0, 1, out, scratch.row);
+        prepareRow(input, 0, out, scratch.row);
         scratch.preparedFor = m_operation;
     }
     return out;

@@ -24,21 +24,37 @@ struct Better {
     }
 };
 
-/// The first of the greatest logits, NaN not being one. In lanes of their own, which a compiler turns into vectors,
+constexpr size_t stretch = 1024;
+
+/// The greatest of `stretch` logits, NaN not being one. In lanes of their own, which a compiler turns into vectors,
 /// unlike std::max_element: with many sequences and a large vocabulary that is felt.
-std::span<float>::iterator greatest(std::span<float> logits)
+float greatestOfStretch(const float* logits)
 {
     constexpr size_t lanes = 16;
     float most[lanes];
     std::fill_n(most, lanes, Impossible);
-    size_t i = 0;
-    for (; i + lanes <= logits.size(); i += lanes)
+    for (size_t i = 0; i < stretch; i += lanes)
         for (size_t lane = 0; lane < lanes; ++lane)
             most[lane] = logits[i + lane] > most[lane] ? logits[i + lane] : most[lane];
-    float highest = *std::max_element(most, most + lanes);
+    return *std::max_element(most, most + lanes);
+}
+
+/// The first of the greatest logits, NaN not being one.
+std::span<float>::iterator greatest(std::span<float> logits)
+{
+    float highest = Impossible;
+    size_t nearby = 0, i = 0; // the first of the greatest comes at `nearby` or soon after
+    const auto see = [&](float logit) {
+        if (logit > highest) {
+            highest = logit;
+            nearby = i;
+        }
+    };
+    for (; i + stretch <= logits.size(); i += stretch)
+        see(greatestOfStretch(&logits[i]));
     for (; i < logits.size(); ++i)
-        highest = logits[i] > highest ? logits[i] : highest;
-    return std::find(logits.begin(), logits.end(), highest);
+        see(logits[i]);
+    return std::find(logits.begin() + ptrdiff_t(nearby), logits.end(), highest);
 }
 
 } // namespace
