@@ -106,7 +106,8 @@ int64_t CpuDevice::attentionPartials(const WorkspaceLimits& limits)
 
 /// Fills in the pointers to `memory`; returns the bytes that they need, also of null.
 size_t CpuDevice::arrangeWorkspace(const WorkspaceLimits& limits, std::byte* memory, Activations& activations,
-                                   ExpertScratch& experts, float*& partials, std::vector<Scratch>& workers) const
+                                   ExpertScratch& experts, float*& partials, float*& taps,
+                                   std::vector<Scratch>& workers) const
 {
     Pieces pieces{memory};
     const int64_t blocks = (limits.columns + 31) / 32;
@@ -125,6 +126,8 @@ size_t CpuDevice::arrangeWorkspace(const WorkspaceLimits& limits, std::byte* mem
         pieces.take(experts.begins, limits.experts + 1);
     }
     pieces.take(partials, attentionPartials(limits) * attentionPartial(limits.headDim));
+    if (limits.state.layers > 0)
+        pieces.take(taps, int64_t(limits.state.kernelWidth) * limits.state.channels());
     for (Scratch& scratch : workers) {
         takeActivations(scratch.single, 1);
         pieces.take(scratch.row, limits.columns);
@@ -138,7 +141,6 @@ size_t CpuDevice::arrangeWorkspace(const WorkspaceLimits& limits, std::byte* mem
         pieces.take(delta.keys, DeltaTask::maxTokens * keys);
         pieces.take(delta.values, DeltaTask::maxTokens * values);
         pieces.take(delta.outs, DeltaTask::maxTokens * values);
-        pieces.take(delta.taps, limits.state.kernelWidth * std::max(keys, values));
         pieces.take(delta.steps, DeltaTask::maxTokens);
         pieces.take(delta.zeros, std::max(keys, values));
     }
@@ -149,16 +151,16 @@ size_t CpuDevice::workspaceBytes(const WorkspaceLimits& limits) const
 {
     Activations activations;
     ExpertScratch experts;
-    float* partials = nullptr;
+    float *partials = nullptr, *taps = nullptr;
     std::vector<Scratch> workers(m_scratch.size());
-    return arrangeWorkspace(limits, nullptr, activations, experts, partials, workers);
+    return arrangeWorkspace(limits, nullptr, activations, experts, partials, taps, workers);
 }
 
 void CpuDevice::reserveWorkspace(const WorkspaceLimits& limits)
 {
     m_workspace = HostMemory(workspaceBytes(limits));
     m_limits = limits;
-    arrangeWorkspace(limits, m_workspace.data(), m_activations, m_experts, m_attentionPartials, m_scratch);
+    arrangeWorkspace(limits, m_workspace.data(), m_activations, m_experts, m_attentionPartials, m_taps, m_scratch);
 }
 
 void CpuDevice::upload(const Tensor& destination, const void* source)

@@ -72,7 +72,6 @@ private:
         float* keys = nullptr; ///< likewise
         float* values = nullptr; ///< [rows, paddedHead(valueDim)]
         float* outs = nullptr; ///< likewise
-        float* taps = nullptr; ///< of one head's queries, keys or values
         DeltaStep* steps = nullptr;
         const float* zeros = nullptr; ///< an input from before the sequence began
     };
@@ -128,7 +127,8 @@ private:
     template <class Consume>
     void forExpertTiles(int experts, int64_t tiles, size_t tileBytes, int64_t rowBytes, const Consume& consume);
     size_t arrangeWorkspace(const WorkspaceLimits& limits, std::byte* memory, Activations& activations,
-                            ExpertScratch& experts, float*& partials, std::vector<Scratch>& workers) const;
+                            ExpertScratch& experts, float*& partials, float*& taps,
+                            std::vector<Scratch>& workers) const;
 
     const CpuPath& m_path;
     ThreadPool m_pool;
@@ -139,6 +139,7 @@ private:
     Activations m_activations;
     ExpertScratch m_experts;
     float* m_attentionPartials = nullptr; ///< attentionPartials() of them
+    float* m_taps = nullptr; ///< [kernelWidth, channels] of the recurrent layer at hand
     std::vector<SpanTask> m_spanTasks; ///< room for as many as are too few to keep all workers busy
     std::vector<Scratch> m_scratch; ///< per worker
     uint64_t m_operation = 0;

@@ -30,7 +30,7 @@ void convolveRows(const Convolution& task)
         for (; channel + V::lanes <= task.channels; channel += V::lanes) {
             F sum = V::set(0);
             for (int tap = 0; tap < task.width; ++tap)
-                sum = V::fma(V::load(inputs[tap] + channel), V::load(task.taps + tap * task.channels + channel), sum);
+                sum = V::fma(V::load(inputs[tap] + channel), V::load(task.taps + tap * task.tapStride + channel), sum);
             V::store(out + channel, silu<V>(sum));
         }
         if (channel == task.channels)
@@ -38,7 +38,7 @@ void convolveRows(const Convolution& task)
         float rest[V::lanes] = {};
         for (int64_t i = channel; i < task.channels; ++i)
             for (int tap = 0; tap < task.width; ++tap)
-                rest[i - channel] += inputs[tap][i] * task.taps[tap * task.channels + i];
+                rest[i - channel] += inputs[tap][i] * task.taps[tap * task.tapStride + i];
         V::store(rest, silu<V>(V::load(rest)));
         for (int64_t i = channel; i < task.channels; ++i)
             out[i] = rest[i - channel];

@@ -65,6 +65,7 @@ struct CpuDevice::DeltaHeads {
     const StateLayout& layout;
     const BatchSequence& sequence;
     float* piece; ///< the sequence's memory
+    const float* taps; ///< [kernelWidth, channels]
     const DeltaScratch& scratch;
 
     void run(int keyHead, int firstSharer, int endSharer) const
@@ -112,11 +113,7 @@ private:
                 : position >= 0          ? pool.input(piece, position) + channel
                                          : scratch.zeros;
         }
-        const float* taps = cpu(*weights.convolution).floats() + int64_t(channel) * width;
-        for (int i = 0; i < channels; ++i)
-            for (int tap = 0; tap < width; ++tap)
-                scratch.taps[tap * channels + i] = taps[i * width + tap];
-        path.convolve({inputs.data(), scratch.taps, result, stride, rows, width, channels});
+        path.convolve({inputs.data(), taps + channel, layout.channels(), result, stride, rows, width, channels});
     }
 
     void makeUnit(float* x, float length) const
@@ -191,6 +188,13 @@ void CpuDevice::gatedDelta(const Tensor& out, const GatedDeltaInput& input, cons
     assert(layout.keyDim <= m_limits.state.keyDim && layout.valueDim <= m_limits.state.valueDim);
     assert(layout.kernelWidth <= m_limits.state.kernelWidth);
 
+    // A channel's taps lie together; the convolution takes many channels at a time.
+    const float* taps = cpu(*weights.convolution).floats();
+    m_pool.forEach(layout.channels(), 2048, [&](int channel, int) {
+        for (int tap = 0; tap < layout.kernelWidth; ++tap)
+            m_taps[tap * layout.channels() + channel] = taps[channel * layout.kernelWidth + tap];
+    });
+
     const auto headsOf = [&](const BatchSequence& sequence, int worker) {
         return DeltaHeads{m_path,
                           input,
@@ -200,6 +204,7 @@ void CpuDevice::gatedDelta(const Tensor& out, const GatedDeltaInput& input, cons
                           layout,
                           sequence,
                           states.piece(layer, sequence.slot),
+                          m_taps,
                           m_scratch[size_t(worker)].delta};
     };
     // Value heads of one key head share its convolution, unless there are too few tasks to go round.
