@@ -17,6 +17,9 @@ namespace {
 
 constexpr int maxKernelWidth = 16;
 
+/// Tasks that a worker takes at once, at most.
+constexpr int64_t largestPiece = 8;
+
 /// Below this the scale of a state is multiplied into what is stored: far from where float32 ends on either side, far
 /// enough from 1 that it is seldom done.
 constexpr float smallestScale = 0x1p-32f;
@@ -211,11 +214,15 @@ void CpuDevice::gatedDelta(const Tensor& out, const GatedDeltaInput& input, cons
     const int shared = layout.valueHeads / layout.keyHeads;
     const int64_t keyTasks = int64_t(sequences.size()) * layout.keyHeads;
     const int parts = keyTasks >= 4 * m_pool.size() ? 1 : shared;
-    m_pool.forEach(keyTasks * parts, 1, [&](int task, int worker) {
-        const int part = task % parts;
-        const int keyTask = task / parts;
-        const BatchSequence& sequence = sequences[size_t(keyTask / layout.keyHeads)];
-        headsOf(sequence, worker).run(keyTask % layout.keyHeads, part * shared / parts, (part + 1) * shared / parts);
+    // Neighbouring tasks to one worker: the states of heads lie side by side and are read ahead.
+    m_pool.forPieces(keyTasks * parts, 1, largestPiece, [&](int64_t first, int64_t end, int worker) {
+        for (int64_t task = first; task < end; ++task) {
+            const int part = int(task % parts);
+            const int keyTask = int(task / parts);
+            const BatchSequence& sequence = sequences[size_t(keyTask / layout.keyHeads)];
+            headsOf(sequence, worker)
+                .run(keyTask % layout.keyHeads, part * shared / parts, (part + 1) * shared / parts);
+        }
     });
     m_pool.forEach(int64_t(sequences.size()), 4,
                    [&](int index, int worker) { headsOf(sequences[size_t(index)], worker).saveInputs(); });
