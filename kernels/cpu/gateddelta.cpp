@@ -199,16 +199,11 @@ void CpuDevice::gatedDelta(const Tensor& out, const GatedDeltaInput& input, cons
     });
 
     const auto headsOf = [&](const BatchSequence& sequence, int worker) {
-        return DeltaHeads{m_path,
-                          input,
-                          weights,
-                          out,
-                          states,
-                          layout,
-                          sequence,
-                          states.piece(layer, sequence.slot),
-                          m_taps,
-                          m_scratch[size_t(worker)].delta};
+        return DeltaHeads{m_path,   input,
+                          weights,  out,
+                          states,   layout,
+                          sequence, states.piece(layer, sequence.slot),
+                          m_taps,   m_scratch[size_t(worker)].delta};
     };
     // Value heads of one key head share its convolution, unless there are too few tasks to go round.
     const int shared = layout.valueHeads / layout.keyHeads;

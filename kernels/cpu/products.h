@@ -228,8 +228,8 @@ typename V::F addBlock(typename V::F total, const Codes<V, type>& codes, const S
     return total;
 }
 
-/// A group of so many rows takes longer over a line of weights than memory takes to bring the next one, but the hardware
-/// only looks ahead for who reads fast: such a group asks for the lines itself, this many bytes ahead.
+/// A group of so many rows takes longer over a line of weights than memory takes to bring the next one, but the
+/// hardware only looks ahead for who reads fast: such a group asks for the lines itself, this many bytes ahead.
 constexpr int prefetchingRows = 8;
 constexpr int prefetchAhead = 2048;
 
