@@ -12,6 +12,46 @@
 
 namespace cortex {
 
+namespace {
+
+/// The run of backticks or tildes that a line of fenced code begins or ends with; empty where it does neither.
+QStringView fenceOf(QStringView line)
+{
+    const QStringView text = line.trimmed();
+    if (text.isEmpty() || (text.front() != QLatin1Char('`') && text.front() != QLatin1Char('~')))
+        return {};
+    qsizetype length = 1;
+    while (length < text.size() && text[length] == text.front())
+        ++length;
+    return length < 3 ? QStringView() : text.first(length);
+}
+
+/// Markdown would join the lines of a paragraph, but models mean them: verses, addresses, lists without bullets.
+QString withLineBreaks(const QString& markdown)
+{
+    QString result;
+    QStringView open; // the fence of the code at hand
+    for (QStringView rest = markdown; !rest.isEmpty();) {
+        const qsizetype end = rest.indexOf(QLatin1Char('\n'));
+        const QStringView line = end < 0 ? rest : rest.first(end);
+        const QStringView fence = fenceOf(line);
+        const bool closes = !open.isEmpty() && fence.startsWith(open) && line.trimmed() == fence;
+        result += line;
+        if (open.isEmpty() && fence.isEmpty())
+            result += QLatin1String("  ");
+        if (end >= 0)
+            result += QLatin1Char('\n');
+        if (open.isEmpty())
+            open = fence;
+        else if (closes)
+            open = {};
+        rest = end < 0 ? QStringView() : rest.sliced(end + 1);
+    }
+    return result;
+}
+
+} // namespace
+
 MessageBody::MessageBody(QWidget* parent)
     : QTextBrowser(parent)
 {
@@ -49,8 +89,9 @@ void MessageBody::showPlain(const QString& text)
 
 void MessageBody::showMarkdown(const QString& text)
 {
-    document()->setMarkdown(
-        text, QTextDocument::MarkdownFeatures(QTextDocument::MarkdownDialectGitHub) | QTextDocument::MarkdownNoHTML);
+    document()->setMarkdown(withLineBreaks(text),
+                            QTextDocument::MarkdownFeatures(QTextDocument::MarkdownDialectGitHub)
+                                | QTextDocument::MarkdownNoHTML);
     styleCode();
 }
 

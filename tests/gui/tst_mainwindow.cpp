@@ -59,6 +59,7 @@ private Q_SLOTS:
     void chatErrorIsReadable();
     void longConversationStaysAtItsEnd();
     void repliesRunNoHtmlAndLoadNothing();
+    void repliesKeepTheirLines();
     void failureToStartAsksAndRetries();
     void failedOperationIsNoticed();
     void everyFocusableWidgetHasAName();
@@ -373,6 +374,21 @@ void TestMainWindow::repliesRunNoHtmlAndLoadNothing()
              qPrintable(lastMessage()->shownText().left(200)));
 }
 
+void TestMainWindow::repliesKeepTheirLines()
+{
+    run(busyFleet());
+    say(QStringLiteral("Hello"));
+    QTRY_VERIFY(m_server->isStreaming());
+    m_server->sendContent(
+        QStringLiteral("A verse\nand another\n\n- an item\n- a second\n\n````\ncode\n```\nmore  code\n````\n"
+                       "Below\nit"));
+    m_server->sendFinish(QStringLiteral("stop"), 9);
+    QTRY_VERIFY(!m_controller->chat()->isBusy());
+    QString shown = lastMessage()->shownText();
+    shown.replace(QChar::LineSeparator, QLatin1Char('\n'));
+    QCOMPARE(shown, QStringLiteral("A verse\nand another\nan item\na second\ncode\n```\nmore  code\nBelow\nit"));
+}
+
 void TestMainWindow::failureToStartAsksAndRetries()
 {
     Q_EMIT m_source->startFailed(
@@ -438,8 +454,8 @@ void TestMainWindow::everyActionOfTheMenusHasItsOwnShortcut()
 
 void TestMainWindow::layoutIsSavedAndRestored()
 {
-    // The offscreen platform's screen is narrower than the window may be, and Qt fits what it restores to the screen: the
-    // height alone tells.
+    // The offscreen platform's screen is narrower than the window may be, and Qt fits what it restores to the screen:
+    // the height alone tells.
     m_window->resize(m_window->width(), 700);
     const QByteArray layout = m_window->saveLayout();
     MainWindow other(*m_controller);
