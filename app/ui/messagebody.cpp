@@ -23,7 +23,8 @@ QStringView fenceOf(QStringView line)
     qsizetype length = 1;
     while (length < text.size() && text[length] == text.front())
         ++length;
-    return length < 3 ? QStringView() : text.first(length);
+    const bool isSpan = text.front() == QLatin1Char('`') && text.sliced(length).contains(QLatin1Char('`'));
+    return length < 3 || isSpan ? QStringView() : text.first(length);
 }
 
 /// Markdown would join the lines of a paragraph, but models mean them: verses, addresses, lists without bullets.

@@ -76,7 +76,7 @@ constexpr int rowsAhead = 6;
 /// out [rows, channels] = silu(Σ_i taps[i] ⊙ inputs[row + i]): a causal depthwise convolution over `width` inputs.
 struct Convolution {
     const float* const* inputs = nullptr; ///< rows + width − 1 of them, [channels] each
-    const float* taps = nullptr; ///< [width, channels], tapStride apart, of the oldest input first
+    const float* taps = nullptr; ///< [width, channels], tapStride floats apart, of the oldest input first
     int64_t tapStride = 0;
     float* out = nullptr;
     int64_t outStride = 0;

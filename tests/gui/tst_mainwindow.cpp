@@ -381,12 +381,14 @@ void TestMainWindow::repliesKeepTheirLines()
     QTRY_VERIFY(m_server->isStreaming());
     m_server->sendContent(
         QStringLiteral("A verse\nand another\n\n- an item\n- a second\n\n````\ncode\n```\nmore  code\n````\n"
-                       "Below\nit"));
+                       "Below\nit\n\n```span```\none\nmore"));
     m_server->sendFinish(QStringLiteral("stop"), 9);
     QTRY_VERIFY(!m_controller->chat()->isBusy());
     QString shown = lastMessage()->shownText();
     shown.replace(QChar::LineSeparator, QLatin1Char('\n'));
-    QCOMPARE(shown, QStringLiteral("A verse\nand another\nan item\na second\ncode\n```\nmore  code\nBelow\nit"));
+    QCOMPARE(
+        shown,
+        QStringLiteral("A verse\nand another\nan item\na second\ncode\n```\nmore  code\nBelow\nit\nspan\none\nmore"));
 }
 
 void TestMainWindow::failureToStartAsksAndRetries()
