@@ -14,7 +14,8 @@ these too. Prints a row per prompt; exit code 1 where any prompt fails.
 
 The peer is a llama-server binary (--llama-server), or else the llama.cpp within the PyPI package xllamacpp. Without any
 rounding of activations the two compare strictly: --quant f32 --no-judge here, and for the peer a llama-server whose Vulkan
-backend computes in float32 (llama-server-float32 starts one).
+backend computes in float32 (llama-server-float32 starts one). How far llama.cpp agrees with itself, --instead tells: a second build of it
+then takes neuron-engine's place.
 
   tests/conformance/greedy.py --engine build/release/bin/neuron-engine --model model.gguf [--llama-server PATH]
 """
@@ -110,14 +111,15 @@ class Engine:
                        text=json.dumps(tokens))
         return json.loads(out)["tokens"]
 
-    def last_logits(self, tokens):
-        """Logits behind the last of `tokens`."""
+    def gap(self, tokens, a, b):
+        """How far the logits of `a` and `b` are apart behind the last of `tokens`."""
         with tempfile.NamedTemporaryFile(suffix=".f32") as out:
             self.run("logits", *self.loading(), "--tokens", "-", "--out", out.name, "--cache-type", "f16",
                      text=json.dumps(tokens))
             data = out.read()
         row = len(data) // len(tokens)
-        return struct.unpack(f"<{row // 4}f", data[-row:])
+        logits = struct.unpack(f"<{row // 4}f", data[-row:])
+        return abs(logits[a] - logits[b])
 
 
 def completion_request(tokens, count):
@@ -195,6 +197,27 @@ def peer_for(options, model):
     return LlamaServer(options.llama_server, options, model) if options.llama_server else Xllamacpp(options, model)
 
 
+class Instead:
+    """A llama-server in neuron-engine's place."""
+
+    def __init__(self, options):
+        self.server, self.count = LlamaServer(options.instead, options, options.model), options.n
+
+    def generate(self, tokens):
+        return self.server.generate(tokens, self.count)[0]
+
+    def gap(self, tokens, a, b):
+        return gap_of(self.server.generate(tokens, 1)[1][0], a, b)
+
+    def close(self):
+        self.server.close()
+
+
+def gap_of(likely, a, b):
+    """How far two tokens are apart in {id: log probability}; infinite where one is not in it."""
+    return abs(likely[a] - likely[b]) if a in likely and b in likely else math.inf
+
+
 class Judge:
     """llama.cpp on the model's weights in float32; made when it is first asked, since the file is large."""
 
@@ -232,10 +255,8 @@ def compare(engine, judge, prompt, ours, theirs, probabilities, wanted):
             return True, same, "both ended"
         return False, same, f"one ended, the other went on with {rest[:3]}"
     a, b = ours[same], theirs[same]
-    logits = engine.last_logits(prompt + ours[:same])
-    our_gap = abs(logits[a] - logits[b])
-    likely = probabilities[same] if same < len(probabilities) else {}
-    their_gap = abs(likely[a] - likely[b]) if a in likely and b in likely else math.inf
+    our_gap = engine.gap(prompt + ours[:same], a, b)
+    their_gap = gap_of(probabilities[same] if same < len(probabilities) else {}, a, b)
     remark = f"parted over {a} and {b}: {our_gap:.3f} apart here, {their_gap:.3f} there"
     if min(our_gap, their_gap) <= NEAR_TIE or not judge:
         return min(our_gap, their_gap) <= NEAR_TIE, same, remark
@@ -252,6 +273,7 @@ def main():
     parser.add_argument("-n", type=int, default=64, help="tokens to generate for each prompt")
     parser.add_argument("--wanted", type=int, default=48, help="tokens that have to agree")
     parser.add_argument("--quant", help="what neuron-engine makes of the weights while it loads them; f32: exact arithmetic")
+    parser.add_argument("--instead", metavar="LLAMA_SERVER", help="compare this llama-server with the peer, not neuron-engine")
     parser.add_argument("--no-judge", action="store_true", help="fail at every parting that is no near tie")
     options = parser.parse_args()
     options.model = os.path.abspath(options.model)
@@ -263,19 +285,21 @@ def main():
     prompts = engine.tokenize([text for _, _, text in rows])
     peer = peer_for(options, options.model)
     judge = None if options.no_judge else Judge(engine, options)
+    ours_by = Instead(options) if options.instead else engine
     failures = 0
     try:
         for (kind, text, _), prompt in zip(rows, prompts, strict=True):
-            ours = engine.generate(prompt)
+            ours = ours_by.generate(prompt)
             theirs, probabilities = peer.generate(prompt, options.n)
-            passed, same, remark = compare(engine, judge, prompt, ours, theirs, probabilities, options.wanted)
+            passed, same, remark = compare(ours_by, judge, prompt, ours, theirs, probabilities, options.wanted)
             failures += not passed
             title = re.sub(r"\s+", " ", text)[:40]
             print(f"{'ok  ' if passed else 'FAIL'} {kind:5} {same:3} tokens equal  {title:40}  {remark}", flush=True)
     finally:
         peer.close()
-        if judge:
-            judge.close()
+        for other in (judge, options.instead and ours_by):
+            if other:
+                other.close()
     judged = f"; {judge.asked} partings were put before the judge" if judge and judge.asked else ""
     print(f"{len(prompts) - failures} of {len(prompts)} prompts agree{judged}")
     return 1 if failures else 0
