@@ -41,15 +41,15 @@ public:
         runJob(chunks, invoke, const_cast<void*>(static_cast<const void*>(std::addressof(function))));
     }
 
-    /// Calls function(index, worker) once for every index in 0 … count − 1, `grain` or more neighbours per chunk; on
-    /// the caller alone where that makes but one chunk.
+    /// Calls function(index, worker) once for every index in 0 … count − 1, `grain` or more neighbours at a time; on
+    /// the caller alone where that makes but one piece. As long as nobody is held up, a worker meets the same indices
+    /// every time: what it wrote for them is in its own cache.
     template <class Function>
     void forEach(int64_t count, int64_t grain, Function&& function)
     {
-        const int64_t most = (count + grain - 1) / grain;
-        const int chunks = int(most < maxChunks ? most : maxChunks);
-        run(chunks, [&](int chunk, int worker) {
-            for (int64_t i = count * chunk / chunks; i < count * (chunk + 1) / chunks; ++i)
+        const int64_t share = count / (8 * size());
+        forPieces(count, grain, share > grain ? share : grain, [&](int64_t first, int64_t end, int worker) {
+            for (int64_t i = first; i < end; ++i)
                 function(int(i), worker);
         });
     }
