@@ -14,8 +14,8 @@ these too. Prints a row per prompt; exit code 1 where any prompt fails.
 
 The peer is a llama-server binary (--llama-server), or else the llama.cpp within the PyPI package xllamacpp. Without any
 rounding of activations the two compare strictly: --quant f32 --no-judge here, and for the peer a llama-server whose Vulkan
-backend computes in float32 (llama-server-float32 starts one). How far llama.cpp agrees with itself, --instead tells: a second build of it
-then takes neuron-engine's place.
+backend computes in float32 (llama-server-float32 starts one). How far llama.cpp agrees with itself,
+--instead tells: a second build of it then takes neuron-engine's place.
 
   tests/conformance/greedy.py --engine build/release/bin/neuron-engine --model model.gguf [--llama-server PATH]
 """
