@@ -3,6 +3,9 @@
 
 #include <cassert>
 #include <chrono>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 
 namespace cortex::kernels {
 
@@ -63,11 +66,23 @@ ThreadPool::ThreadPool(int workers)
 {
     assert(workers >= 1);
     m_threads.reserve(size_t(workers - 1));
-    for (int worker = 1; worker < workers; ++worker)
-        m_threads.emplace_back([this, worker] { work(worker); });
+    try {
+        for (int worker = 1; worker < workers; ++worker)
+            m_threads.emplace_back([this, worker] { work(worker); });
+    } catch (const std::system_error& error) {
+        const int started = size();
+        stop();
+        throw std::runtime_error("only " + std::to_string(started) + " of " + std::to_string(workers)
+                                 + " threads can be had (" + error.code().message() + "); ask for fewer");
+    }
 }
 
 ThreadPool::~ThreadPool()
+{
+    stop();
+}
+
+void ThreadPool::stop()
 {
     m_stop.store(true);
     m_wakeups.fetch_add(1);

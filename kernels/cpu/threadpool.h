@@ -17,6 +17,7 @@ class ThreadPool {
 public:
     static constexpr int maxChunks = 0xffff;
 
+    /// Throws std::runtime_error where the system does not give that many threads.
     explicit ThreadPool(int workers);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
@@ -97,6 +98,7 @@ private:
     using Invoke = void (*)(void* context, int chunk, int worker);
 
     void runJob(int chunks, Invoke invoke, void* context);
+    void stop();
     void work(int worker);
     bool claimAndRun(int worker);
     void waitForJob();

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-only
-"""`cortex` and the faults that a new user meets."""
+"""The command lines, and the faults that a new user meets."""
 import json
 
 import pytest
@@ -21,6 +21,16 @@ def test_status_json_is_the_fleet(fleet):
 def test_models(fleet):
     result = run("cortex", "models", "--url", fleet.url)
     assert result.returncode == 0 and DEMO_MODEL in result.stdout
+
+
+@pytest.mark.parametrize("option, value, bounds", [
+    ("--temperature", "nan", "0 to 100"), ("--temperature", "-1", "0 to 100"), ("--top-p", "1.5", "0 to 1"),
+    ("-n", "3.5", "0 to 1073741824"), ("--context", "1e99", "0 to 1073741824"), ("--threads", "100000", "0 to 4096"),
+])
+def test_the_engine_refuses_numbers_out_of_bounds(option, value, bounds):
+    result = run("neuron-engine", "generate", "--model", "m.gguf", "--prompt", "Hello", option, value)
+    assert result.returncode == 2
+    assert f"{option}: expected a" in result.stderr and f'from {bounds}, got "{value}"' in result.stderr
 
 
 def test_status_without_a_gateway_says_so():

@@ -214,19 +214,18 @@ void addBench(CLI::App& app, Commands& commands)
     command->add_option("-m,--model", options->model, "GGUF file, safetensors directory, or ORG/NAME[:QUANT]")
         ->required();
     command->add_option("-p", options->promptTokens, "Tokens of the prompt (0: skip)")
-        ->check(CLI::Range(0, 1 << 20))
+        ->check(integerBetween(0, mostTokens))
         ->capture_default_str();
     command->add_option("-n", options->newTokens, "Tokens to generate (0: skip)")
-        ->check(CLI::Range(0, 1 << 20))
+        ->check(integerBetween(0, mostTokens))
         ->capture_default_str();
     addQuantOption(*command, options->quant);
-    command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
-        ->check(CLI::NonNegativeNumber);
+    addThreadsOption(*command, options->threads);
     command->add_option("--repeat", options->repeat, "Rounds; medians are printed")
-        ->check(CLI::Range(1, 1000))
+        ->check(integerBetween(1, 1000))
         ->capture_default_str();
     command->add_option("--sequences", options->sequences, "Also generate with so many sequences side by side")
-        ->check(CLI::Range(1, 1024))
+        ->check(integerBetween(1, 1024))
         ->capture_default_str();
     command->add_option("--isa", options->instructions,
                         "Force an instruction path: portable, avx2, avx512, avx512-vnni");

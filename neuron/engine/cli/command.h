@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "neuron/engine/cli/numbers.h"
 
 #include <functional>
 #include <map>
@@ -25,7 +25,12 @@ void addRender(CLI::App& app, Commands& commands);
 void addPlan(CLI::App& app, Commands& commands);
 void addQuantize(CLI::App& app, Commands& commands);
 
-/// --quant, which several of them have.
+/// --threads and --quant, which several of them have.
+inline void addThreadsOption(CLI::App& command, int& threads)
+{
+    command.add_option("--threads", threads, "Worker threads (0: one per core)")->check(integerBetween(0, mostThreads));
+}
+
 inline void addQuantOption(CLI::App& command, std::string& quant)
 {
     command.add_option("--quant", quant,

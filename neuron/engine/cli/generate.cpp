@@ -159,38 +159,39 @@ void addGenerate(CLI::App& app, Commands& commands)
     input->require_option(1);
     command->add_option("--system", options->system, "System message before --chat");
     command->add_option("-n", options->newTokens, "Most tokens to generate (0: until the context is full)")
-        ->check(CLI::NonNegativeNumber)
+        ->check(integerBetween(0, mostTokens))
         ->default_val(256);
     command->add_option("--temperature", options->sampling.temperature, "0 is greedy")
-        ->check(CLI::NonNegativeNumber)
+        ->check(between(0, 100))
         ->capture_default_str();
     command->add_option("--top-k", options->sampling.topK, "Keep the k likeliest tokens (0: all)")
-        ->check(CLI::NonNegativeNumber)
+        ->check(integerBetween(0, mostTokens))
         ->capture_default_str();
     command->add_option("--top-p", options->sampling.topP, "Keep the likeliest tokens that make up this share")
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(between(0, 1))
         ->capture_default_str();
     command->add_option("--min-p", options->sampling.minP, "Drop tokens less likely than this share of the likeliest")
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(between(0, 1))
         ->capture_default_str();
     command
         ->add_option("--repetition-penalty", options->sampling.repetitionPenalty,
                      "Above 1: tokens seen become less likely")
-        ->check(CLI::PositiveNumber)
+        ->check(between(0.01, 100))
         ->capture_default_str();
     command
         ->add_option("--presence-penalty", options->sampling.presencePenalty,
                      "Subtracted from logits of generated tokens")
+        ->check(between(-100, 100))
         ->capture_default_str();
     command->add_option("--frequency-penalty", options->sampling.frequencyPenalty, "The same, per occurrence")
+        ->check(between(-100, 100))
         ->capture_default_str();
     command->add_option("--seed", options->seed, "Equal seeds give equal texts (default: another one each time)");
     command->add_option("--stop", options->stop, "Stop before this text; may be given several times");
     addQuantOption(*command, options->quant);
-    command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
-        ->check(CLI::NonNegativeNumber);
+    addThreadsOption(*command, options->threads);
     command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(integerBetween(0, mostTokens));
     command->add_flag("--ignore-eos", options->ignoreEos, "Go on after an end token");
     command->add_flag("--json", options->json, "Print one object with tokens, text and timings at the end");
     commands[command] = [options] { return run(*options); };

@@ -59,8 +59,7 @@ void addLogits(CLI::App& app, Commands& commands)
     command->add_option("--tokens", options->tokens, "File with a JSON list of token ids (- is stdin)")->required();
     command->add_option("--out", options->out, "File to write")->required();
     addQuantOption(*command, options->quant);
-    command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
-        ->check(CLI::NonNegativeNumber);
+    addThreadsOption(*command, options->threads);
     command->add_option("--isa", options->instructions,
                         "Force an instruction path: portable, avx2, avx512, avx512-vnni");
     command

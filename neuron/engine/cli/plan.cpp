@@ -126,11 +126,10 @@ void addPlan(CLI::App& app, Commands& commands)
     command->add_option("-m,--model", options->model, "GGUF file, safetensors directory, or ORG/NAME[:QUANT]")
         ->required();
     command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")
-        ->check(CLI::NonNegativeNumber);
-    command->add_option("--sequences", options->sequences, "Sequences at once (0: 16)")->check(CLI::Range(0, 4096));
+        ->check(integerBetween(0, mostTokens));
+    command->add_option("--sequences", options->sequences, "Sequences at once (0: 16)")->check(integerBetween(0, 4096));
     addQuantOption(*command, options->quant);
-    command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
-        ->check(CLI::NonNegativeNumber);
+    addThreadsOption(*command, options->threads);
     command->add_flag("--measure", options->measure,
                       "Load it all the same, fill every sequence, and tell what it took");
     command->add_flag("--json", options->json, "Print one object");

@@ -113,8 +113,7 @@ void addQuantize(CLI::App& app, Commands& commands)
     command->add_option("out", options->out, "GGUF file to write; one that is there is replaced at the end")
         ->required();
     command->add_option("type", options->type, "One of " + quantMixNames())->required();
-    command->add_option("--threads", options->threads, "Worker threads (0: one per core)")
-        ->check(CLI::NonNegativeNumber);
+    addThreadsOption(*command, options->threads);
     commands[command] = [options] { return run(*options); };
 }
 

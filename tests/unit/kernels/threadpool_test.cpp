@@ -5,10 +5,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 #include <tuple>
 
+#include <sys/resource.h>
+
 using namespace cortex::kernels;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
 
 TEST_CASE("every chunk runs once and its writes are seen")
 {
@@ -108,4 +117,17 @@ TEST_CASE("forEach visits every index with any grain")
         CHECK(counts == std::vector<int>(500, 1));
     }
     pool.forEach(0, 4, [](int, int) { FAIL("there is nothing to visit"); });
+}
+
+// Sanitizers keep terabytes of address space for themselves and need more for every thread.
+TEST_CASE("threads that the system does not give are an error, not the end of the program" * doctest::skip(sanitized))
+{
+    rlimit before;
+    REQUIRE(getrlimit(RLIMIT_AS, &before) == 0);
+    rlimit tight = before;
+    tight.rlim_cur = rlim_t(4) << 30; // room for this program, but not for the stacks of so many
+    REQUIRE(setrlimit(RLIMIT_AS, &tight) == 0);
+    CHECK_THROWS_AS(ThreadPool(4000), std::runtime_error);
+    REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
+    CHECK(ThreadPool(2).size() == 2);
 }
