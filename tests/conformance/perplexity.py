@@ -10,7 +10,7 @@ more than one per cent on a file, or our quantizer's file is more than one per c
 llama-perplexity, numpy or gguf.
 
   tests/conformance/perplexity.py --engine build/release/bin/neuron-engine --model model.gguf \\
-      --llama-perplexity PATH [--llama-quantize PATH] [--types q4_k_m,q2_k] [--chunks 4]
+      --llama-perplexity PATH [--llama-quantize PATH] [--types q4_k_m,q2_k] [--chunks N]
 """
 import argparse
 import json
@@ -54,7 +54,7 @@ class Ours:
         bos = adds_bos(options.model)
         tokens = json.loads(run(options.engine, "tokenize", "--model", options.model, "--jsonl", *["--bos"] * bos,
                                 text=json.dumps(text) + "\n").stdout)
-        count = min(options.chunks, len(tokens) // CHUNK)
+        count = min(options.chunks or len(tokens), len(tokens) // CHUNK)
         if count == 0:
             sys.exit("perplexity.py: the text is shorter than one chunk")
         self.chunks = [tokens[CHUNK * i:CHUNK * (i + 1)] for i in range(count)]
@@ -104,7 +104,7 @@ def main():
     parser.add_argument("--llama-perplexity", required=True)
     parser.add_argument("--llama-quantize")
     parser.add_argument("--types", default=",".join(TYPES))
-    parser.add_argument("--chunks", type=int, default=4)
+    parser.add_argument("--chunks", type=int, help="the text's first N only: quicker, and noisier by far")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     if not pathlib.Path(options.llama_perplexity).exists():
