@@ -192,7 +192,8 @@ public:
 
 /// The CPU as a device, with `threads` workers (0: one per physical core this process may use). `instructions` forces a
 /// path for tests ("portable", "avx2", "avx512", "avx512-vnni"); empty chooses the best that runs here. Throws
-/// std::invalid_argument for a path that this machine cannot run.
+/// std::invalid_argument for a path that this machine cannot run, std::runtime_error where it does not give that many
+/// threads.
 std::unique_ptr<Device> createCpuDevice(int threads = 0, const std::string& instructions = {});
 
 /// Paths that createCpuDevice accepts on this machine, best first.

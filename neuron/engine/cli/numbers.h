@@ -9,12 +9,13 @@
 
 namespace cortex::engine::cli {
 
-/// Any count of tokens: more than a model could ever be asked for.
-constexpr int mostTokens = 1 << 30;
+/// Any count of tokens: more than a model could ever be asked for, and two of them are still an int.
+constexpr int mostTokens = 1 << 28;
 constexpr int mostThreads = 4096;
 
-/// Accepts what `read` makes a number from `low` to `high` of. CLI11's own bounds let "nan" pass, print the largest
-/// double in full where there is no upper one, and take half a number for two.
+/// Accepts a whole word that `read` (strtol's or strtod's way) makes a number from `low` to `high` of, both included;
+/// `kind` begins the message about any other. CLI11's own bounds let "nan" pass, and print the largest double in full
+/// where there is no upper one.
 template <class Number>
 CLI::Validator numberBetween(Number low, Number high, Number (*read)(const char* text, char** end), const char* kind)
 {
@@ -31,12 +32,14 @@ CLI::Validator numberBetween(Number low, Number high, Number (*read)(const char*
     return {check, range};
 }
 
+/// Integers in decimal, bounds included.
 inline CLI::Validator integerBetween(long low, long high)
 {
     return numberBetween<long>(
         low, high, [](const char* text, char** end) { return std::strtol(text, end, 10); }, "an integer from ");
 }
 
+/// Any numbers but NaN, bounds included.
 inline CLI::Validator between(double low, double high)
 {
     return numberBetween<double>(low, high, std::strtod, "a number from ");
