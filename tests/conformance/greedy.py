@@ -12,10 +12,13 @@ rounded. The row says "ok" where the judge would choose our token as well, or is
 takes llama.cpp's side: then the fault is ours. The last line counts the rows that the judge decided; --no-judge fails
 these too. Prints a row per prompt; exit code 1 where any prompt fails.
 
-The peer is a llama-server binary (--llama-server), or else the llama.cpp within the PyPI package xllamacpp. Without any
-rounding of activations the two compare strictly: --quant f32 --no-judge here, and for the peer a llama-server whose Vulkan
-backend computes in float32 (llama-server-float32 starts one). How far llama.cpp agrees with itself,
---instead tells: a second build of it then takes neuron-engine's place.
+With --unrounded neither program rounds anything: each computes in float32 with the weights of the file as they are, ours
+expanding them while it loads and llama.cpp reading a file of the expanded ones. No judge is asked then: every parting that
+is no near tie is a fault.
+
+The peer is a llama-server binary (--llama-server), or else the llama.cpp within the PyPI package xllamacpp. A llama-server
+whose Vulkan backend computes in float32 needs no expanded file (--quant f32 --no-judge; llama-server-float32 starts one).
+How far llama.cpp agrees with itself, --instead tells: a second build of it then takes neuron-engine's place.
 
   tests/conformance/greedy.py --engine build/release/bin/neuron-engine --model model.gguf [--llama-server PATH]
 """
@@ -87,7 +90,8 @@ class Engine:
 
     def loading(self):
         quant = ["--quant", self.options.quant] if self.options.quant else []
-        return ["--model", self.options.model, "--threads", str(self.options.threads), *quant]
+        cache = ["--cache-type", "f32" if self.options.unrounded else "f16"]
+        return ["--model", self.options.model, "--threads", str(self.options.threads), *quant, *cache]
 
     def has_template(self):
         done = subprocess.run([self.options.engine, "render", "--model", self.options.model, "--jsonl"], input="",
@@ -111,10 +115,16 @@ class Engine:
                        text=json.dumps(tokens))
         return json.loads(out)["tokens"]
 
+    def expand(self, folder):
+        """A file in `folder` of the model's weights in float32."""
+        model = os.path.join(folder, "f32.gguf")
+        self.run("quantize", self.options.model, model, "f32")
+        return model
+
     def gap(self, tokens, a, b):
         """How far the logits of `a` and `b` are apart behind the last of `tokens`."""
         with tempfile.NamedTemporaryFile(suffix=".f32") as out:
-            self.run("logits", *self.loading(), "--tokens", "-", "--out", out.name, "--cache-type", "f16",
+            self.run("logits", *self.loading(), "--tokens", "-", "--out", out.name,
                      text=json.dumps(tokens))
             data = out.read()
         row = len(data) // len(tokens)
@@ -158,7 +168,8 @@ class LlamaServer(Peer):
         self.url = f"http://127.0.0.1:{port}"
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen([binary, "-m", model, "--host", "127.0.0.1", "--port", str(port),
-                                         "-t", str(options.threads), "-np", "1", "-c", "2048"],
+                                         "-t", str(options.threads), "-np", "1", "-c", "2048",
+                                         *(["-fa", "off", "-ctk", "f32", "-ctv", "f32"] if options.unrounded else [])],
                                         stdout=self.log, stderr=subprocess.STDOUT)
         while True:
             if self.process.poll() is not None:
@@ -186,6 +197,9 @@ class Xllamacpp(Peer):
         params.n_ctx = 2048
         params.n_parallel = 1
         params.cpuparams.n_threads = options.threads
+        if options.unrounded:
+            params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         self.server = xllamacpp.Server(params)
         self.url = self.server.listening_address
 
@@ -221,24 +235,20 @@ def gap_of(likely, a, b):
 class Judge:
     """llama.cpp on the model's weights in float32; made when it is first asked, since the file is large."""
 
-    def __init__(self, engine, options):
-        self.engine, self.options, self.peer, self.asked = engine, options, None, 0
-        self.folder = tempfile.TemporaryDirectory()
+    def __init__(self, engine, options, folder):
+        self.engine, self.options, self.folder, self.peer, self.asked = engine, options, folder, None, 0
 
     def gap(self, tokens, ours, theirs):
         """How far `ours` is above `theirs` behind `tokens`; infinite where only one of them is among the likeliest."""
         self.asked += 1
         if not self.peer:
-            model = os.path.join(self.folder.name, "f32.gguf")
-            self.engine.run("quantize", self.options.model, model, "f32")
-            self.peer = peer_for(self.options, model)
+            self.peer = peer_for(self.options, self.engine.expand(self.folder))
         likely = self.peer.generate(tokens, 1)[1][0]
         return likely.get(ours, -math.inf) - likely.get(theirs, -math.inf) if ours in likely or theirs in likely else -math.inf
 
     def close(self):
         if self.peer:
             self.peer.close()
-        self.folder.cleanup()
 
 
 def compare(engine, judge, prompt, ours, theirs, probabilities, wanted):
@@ -264,27 +274,15 @@ def compare(engine, judge, prompt, ours, theirs, probabilities, wanted):
     return lead >= -NEAR_TIE, same, f"{remark}; in float32 ours leads by {lead:.3f}"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", default="build/release/bin/neuron-engine")
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--llama-server", help="a llama-server binary; without it xllamacpp is used")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("-n", type=int, default=64, help="tokens to generate for each prompt")
-    parser.add_argument("--wanted", type=int, default=48, help="tokens that have to agree")
-    parser.add_argument("--quant", help="what neuron-engine makes of the weights while it loads them; f32: exact arithmetic")
-    parser.add_argument("--instead", metavar="LLAMA_SERVER", help="compare this llama-server with the peer, not neuron-engine")
-    parser.add_argument("--no-judge", action="store_true", help="fail at every parting that is no near tie")
-    options = parser.parse_args()
-    options.model = os.path.abspath(options.model)
-
+def run(options, folder):
+    """Prints the table; the exit code. Expanded weights go into `folder`."""
     engine = Engine(options)
     rest, kind = (CHAT, "chat") if engine.has_template() else (MORE_PLAIN, "plain")
     rows = [("plain", text, text) for text in PLAIN]
     rows += [(kind, text, engine.render(text) if kind == "chat" else text) for text in rest]
     prompts = engine.tokenize([text for _, _, text in rows])
-    peer = peer_for(options, options.model)
-    judge = None if options.no_judge else Judge(engine, options)
+    peer = peer_for(options, engine.expand(folder) if options.unrounded else options.model)
+    judge = None if options.no_judge else Judge(engine, options, folder)
     ours_by = Instead(options) if options.instead else engine
     failures = 0
     try:
@@ -303,6 +301,26 @@ def main():
     judged = f"; {judge.asked} partings were put before the judge" if judge and judge.asked else ""
     print(f"{len(prompts) - failures} of {len(prompts)} prompts agree{judged}")
     return 1 if failures else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", default="build/release/bin/neuron-engine")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--llama-server", help="a llama-server binary; without it xllamacpp is used")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("-n", type=int, default=64, help="tokens to generate for each prompt")
+    parser.add_argument("--wanted", type=int, default=48, help="tokens that have to agree")
+    parser.add_argument("--quant", help="what neuron-engine makes of the weights while it loads them; f32: exact arithmetic")
+    parser.add_argument("--instead", metavar="LLAMA_SERVER", help="compare this llama-server with the peer, not neuron-engine")
+    parser.add_argument("--no-judge", action="store_true", help="fail at every parting that is no near tie")
+    parser.add_argument("--unrounded", action="store_true", help="both in float32, with the file's weights as they are")
+    options = parser.parse_args()
+    options.model = os.path.abspath(options.model)
+    if options.unrounded:
+        options.quant, options.no_judge = "f32", True
+    with tempfile.TemporaryDirectory() as folder:
+        return run(options, folder)
 
 
 if __name__ == "__main__":

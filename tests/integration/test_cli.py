@@ -33,6 +33,19 @@ def test_the_engine_refuses_numbers_out_of_bounds(option, value, bounds):
     assert f"{option}: expected a" in result.stderr and f'from {bounds}, got "{value}"' in result.stderr
 
 
+def test_the_type_of_the_cache_is_chosen_by_name(demo_model):
+    def tokens(*options):
+        result = run("neuron-engine", "generate", "--model", demo_model, "--prompt", "The capital of France is", "-n", "8",
+                     "--temperature", "0", "--json", *options)
+        return result, result.returncode == 0 and json.loads(result.stdout)["tokens"]
+
+    assert len(tokens()[1]) == 8
+    assert tokens()[1] == tokens("--cache-type", "f32")[1]  # no near tie that the cache's rounding would decide
+    refused, _ = tokens("--cache-type", "q8_0")
+    assert refused.returncode == 2
+    assert "--cache-type: q8_0 not in {f32,f16,bf16}" in refused.stderr
+
+
 def test_status_without_a_gateway_says_so():
     port, = free_ports(1)
     result = run("cortex", "status", "--url", f"http://127.0.0.1:{port}")

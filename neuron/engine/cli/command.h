@@ -25,7 +25,7 @@ void addRender(CLI::App& app, Commands& commands);
 void addPlan(CLI::App& app, Commands& commands);
 void addQuantize(CLI::App& app, Commands& commands);
 
-/// --threads and --quant, which several of them have.
+/// --threads, --quant and --cache-type, which several of them have.
 inline void addThreadsOption(CLI::App& command, int& threads)
 {
     command.add_option("--threads", threads, "Worker threads (0: one per core)")->check(integerBetween(0, mostThreads));
@@ -36,6 +36,14 @@ inline void addQuantOption(CLI::App& command, std::string& quant)
     command.add_option("--quant", quant,
                        "Round dense weights to q8_0, q6_k, q4_k, … while loading; f32 expands all weights, and rounds no "
                        "activation: slow and exact");
+}
+
+/// `type` holds the default, by its name in kernels::typeFromName; whatever is given is one of three that it knows.
+inline void addCacheTypeOption(CLI::App& command, std::string& type)
+{
+    command.add_option("--cache-type", type, "Type of keys and values in the cache: f32 (nothing rounded), f16 or bf16")
+        ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+        ->capture_default_str();
 }
 
 } // namespace cortex::engine::cli

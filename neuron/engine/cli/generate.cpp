@@ -14,6 +14,7 @@ namespace {
 struct GenerateOptions {
     std::string model;
     std::string quant;
+    std::string cacheType = "f16";
     std::string prompt, chat, tokens; ///< one of them
     std::string system;
     int newTokens = 0;
@@ -108,6 +109,7 @@ int run(GenerateOptions& options)
     LoadOptions load;
     load.threads = options.threads;
     load.quant = options.quant;
+    load.cacheType = kernels::typeFromName(options.cacheType).value();
     load.contextTokens = options.context;
     load.maxSequences = 1;
     const auto engine = loadEngine(load, options.model);
@@ -189,6 +191,7 @@ void addGenerate(CLI::App& app, Commands& commands)
     command->add_option("--seed", options->seed, "Equal seeds give equal texts (default: another one each time)");
     command->add_option("--stop", options->stop, "Stop before this text; may be given several times");
     addQuantOption(*command, options->quant);
+    addCacheTypeOption(*command, options->cacheType);
     addThreadsOption(*command, options->threads);
     command->add_option("--context", options->context, "Longest sequence (0: the model's, or what fits)")
         ->check(integerBetween(0, mostTokens));

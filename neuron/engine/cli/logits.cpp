@@ -62,10 +62,7 @@ void addLogits(CLI::App& app, Commands& commands)
     addThreadsOption(*command, options->threads);
     command->add_option("--isa", options->instructions,
                         "Force an instruction path: portable, avx2, avx512, avx512-vnni");
-    command
-        ->add_option("--cache-type", options->cacheType,
-                     "Keys and values as f32 (nothing rounded), or as f16 or bf16, as generation keeps them")
-        ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+    addCacheTypeOption(*command, options->cacheType);
     commands[command] = [options] { return run(*options); };
 }
 
