@@ -161,15 +161,15 @@ class Peer:
 class LlamaServer(Peer):
     """llama-server on a free port."""
 
-    def __init__(self, binary, options, model):
+    def __init__(self, binary, model, threads, unrounded=False):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen([binary, "-m", model, "--host", "127.0.0.1", "--port", str(port),
-                                         "-t", str(options.threads), "-np", "1", "-c", "2048",
-                                         *(["-fa", "off", "-ctk", "f32", "-ctv", "f32"] if options.unrounded else [])],
+                                         "-t", str(threads), "-np", "1", "-c", "2048",
+                                         *(["-fa", "off", "-ctk", "f32", "-ctv", "f32"] if unrounded else [])],
                                         stdout=self.log, stderr=subprocess.STDOUT)
         while True:
             if self.process.poll() is not None:
@@ -189,15 +189,15 @@ class LlamaServer(Peer):
 class Xllamacpp(Peer):
     """The llama.cpp that the PyPI package carries, in this process; it too listens on a port of the loopback."""
 
-    def __init__(self, options, model):
+    def __init__(self, model, threads, unrounded=False):
         import xllamacpp
 
         params = xllamacpp.CommonParams()
         params.model.path = model
         params.n_ctx = 2048
         params.n_parallel = 1
-        params.cpuparams.n_threads = options.threads
-        if options.unrounded:
+        params.cpuparams.n_threads = threads
+        if unrounded:
             params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
             params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         self.server = xllamacpp.Server(params)
@@ -208,14 +208,16 @@ class Xllamacpp(Peer):
 
 
 def peer_for(options, model):
-    return LlamaServer(options.llama_server, options, model) if options.llama_server else Xllamacpp(options, model)
+    if options.llama_server:
+        return LlamaServer(options.llama_server, model, options.threads, options.unrounded)
+    return Xllamacpp(model, options.threads, options.unrounded)
 
 
 class Instead:
     """A llama-server in neuron-engine's place."""
 
     def __init__(self, options):
-        self.server, self.count = LlamaServer(options.instead, options, options.model), options.n
+        self.server, self.count = LlamaServer(options.instead, options.model, options.threads), options.n
 
     def generate(self, tokens):
         return self.server.generate(tokens, self.count)[0]
@@ -317,6 +319,8 @@ def main():
     parser.add_argument("--unrounded", action="store_true", help="both in float32, with the file's weights as they are")
     options = parser.parse_args()
     options.model = os.path.abspath(options.model)
+    if options.unrounded and options.instead:
+        parser.error("--unrounded expands weights for one llama.cpp; it does not go with --instead")
     if options.unrounded:
         options.quant, options.no_judge = "f32", True
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import types
 
 import checkpoints
 import pytest
@@ -37,7 +36,7 @@ def test_quantized_files_load_in_llama_cpp_and_here(demo_model, tmp_path, kind):
                     "--temperature", 0, "--json")
     assert generated.returncode == 0, generated.stderr
     assert json.loads(generated.stdout)["tokens"] == expected
-    peer = greedy.Xllamacpp(types.SimpleNamespace(threads=2), str(file))
+    peer = greedy.Xllamacpp(str(file), threads=2)
     theirs, _ = peer.generate(prompt, len(expected))
     assert theirs == expected
 
@@ -104,7 +103,7 @@ def test_checkpoints_of_every_family_answer_alike_here_and_in_llama_cpp(golden, 
     write_checkpoint(golden, folder)
     done = run("neuron-engine", "quantize", folder, file, "f32")
     assert done.returncode == 0, done.stderr
-    peer = greedy.Xllamacpp(types.SimpleNamespace(threads=2), str(file))
+    peer = greedy.Xllamacpp(str(file), threads=2)
     for text in TEXTS:
         prompt = tokens_of(folder, text)
         assert tokens_of(file, text) == prompt
@@ -126,5 +125,5 @@ def test_quantized_checkpoints_load_in_llama_cpp_and_here(golden, kind, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "model.gguf"]
     prompt = tokens_of(file, TEXTS[0])
     assert len(generated_here(file, prompt, 4)) == 4
-    peer = greedy.Xllamacpp(types.SimpleNamespace(threads=2), str(file))
+    peer = greedy.Xllamacpp(str(file), threads=2)
     assert len(peer.generate(prompt, 4)[0]) == 4
