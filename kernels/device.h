@@ -202,8 +202,8 @@ std::span<const std::string> cpuInstructionPaths();
 /// Bytes per second that `threads` threads together read from memory, measured by streaming over `bytes` of it.
 double measureReadBandwidth(int threads, size_t bytes = size_t(512) << 20);
 
-/// Multiplications and additions per second of `threads` threads that do nothing but int8 dot products (vpdpbusd of
-/// AVX-512 VNNI); 0 where the processor has no such instruction.
+/// Multiplications and additions per second of `threads` threads that do nothing but int8 dot products: vpdpbusd where
+/// there is AVX-512 VNNI, vpmaddubsw and an addition of its pairs where there is AVX2; 0 on other processors.
 double measureDotPeak(int threads);
 
 } // namespace cortex::kernels

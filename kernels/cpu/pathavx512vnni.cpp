@@ -11,6 +11,7 @@ namespace {
 /// written out, a product takes a third fewer instructions, which counts where two threads share a core.
 struct VectorAvx512Vnni : VectorAvx512 {
     static constexpr int largestGroup = 16;
+    static constexpr int largestDense = 16;
     static constexpr bool unsignedDot = true;
 
     static I dotUnsigned(I sum, B w, const int8_t* a)

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <utility>
 
 // Products of one weight tile with a group of activation rows, for any vector type V. Included by the path*.cpp files
 // only, each compiled for its own instruction set; hence the unnamed namespaces: no function of one may be linked into
@@ -48,92 +49,42 @@ constexpr std::array<uint8_t, 16> codeTable()
     return table;
 }
 
-/// The numbers of the 32 columns of every row of a tile, in eight registers: register j holds columns 4j … 4j + 3 of
-/// row r in bytes 4r … 4r + 3.
-template <class V, Type type>
-struct Codes {
-    typename V::B w[8];
-
-    explicit Codes(const uint8_t* quants)
-    {
-        constexpr int bits = codeTraits(type).bits;
-        constexpr int bytes = 4 * V::lanes;
-        if constexpr (bits == 8) {
-            CORTEX_UNROLL
-            for (int j = 0; j < 8; ++j) {
-                w[j] = V::loadBytes(quants + j * bytes);
-                if constexpr (V::unsignedDot) // code + 128, undone by zeroPoint
-                    w[j] = V::flipSigns(w[j]);
-            }
-        } else if constexpr (bits < 4) {
-            setFields<2, 0, 4>(V::loadBytes(quants), w);
-            setFields<2, 0, 4>(V::loadBytes(quants + bytes), w + 4);
-            if constexpr (bits == 3)
-                addFields<1, 0, 8, 2>(V::loadBytes(quants + 2 * bytes), w);
-        } else {
-            const typename V::B nibble = V::bytes(15);
-            CORTEX_UNROLL
-            for (int j = 0; j < 4; ++j) {
-                const typename V::B packed = V::loadBytes(quants + j * bytes);
-                w[j] = V::both(packed, nibble);
-                w[j + 4] = V::both(V::template shiftRight<4>(packed), nibble);
-            }
-            if constexpr (bits == 5) {
-                const typename V::B high = V::loadBytes(quants + 4 * bytes);
-                addFields<1, 0, 8, 4>(high, w);
-            } else if constexpr (bits == 6) {
-                addFields<2, 0, 4, 4>(V::loadBytes(quants + 4 * bytes), w);
-                addFields<2, 0, 4, 4>(V::loadBytes(quants + 5 * bytes), w + 4);
-            } else if constexpr (codeTraits(type).tableBits > 0) {
-                static constexpr std::array<uint8_t, 16> table = codeTable<V, type>();
-                CORTEX_UNROLL
-                for (int j = 0; j < 8; ++j)
-                    w[j] = V::lookup(table.data(), w[j]);
-            }
-        }
-    }
-
-private:
-    template <int fieldBits, int index, int count>
-    static void setFields(typename V::B fields, typename V::B* out)
-    {
-        if constexpr (index < count) {
-            out[index] = field<V, fieldBits, index, 0>(fields);
-            setFields<fieldBits, index + 1, count>(fields, out);
-        }
-    }
-    template <int fieldBits, int index, int count, int at>
-    static void addFields(typename V::B fields, typename V::B* out)
-    {
-        if constexpr (index < count) {
-            out[index] = V::either(out[index], field<V, fieldBits, index, at>(fields));
-            addFields<fieldBits, index + 1, count, at>(fields, out);
-        }
-    }
-};
-
-/// Integer dot products of sixteen columns: start + Σ w · a per row.
-template <class V, int bits>
-typename V::I dot16(const typename V::B* w, const int8_t* a, typename V::I start)
+/// Calls f(0) … f(n − 1), the arguments being constants.
+template <int n, class F>
+[[gnu::always_inline]] inline void forConstants(const F& f)
 {
-    if constexpr (V::unsignedDot) {
-        CORTEX_UNROLL
-        for (int j = 0; j < 4; ++j)
-            start = V::dotUnsigned(start, w[j], a + 4 * j);
-        return start;
-    } else if constexpr (bits == 8) {
-        CORTEX_UNROLL
-        for (int j = 0; j < 4; ++j)
-            start = V::addInt(start, V::widen(V::pairsSigned(w[j], a + 4 * j)));
-        return start;
+    [&f]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline))
+    {
+        (f(std::integral_constant<int, i>()), ...);
+    }
+    (std::make_integer_sequence<int, n>());
+}
+
+/// The numbers of columns 4j … 4j + 3 of a block of every row of a tile: those of row r in bytes 4r … 4r + 3.
+template <class V, Type type, int j>
+[[gnu::always_inline]] inline typename V::B codesAt(const uint8_t* quants)
+{
+    constexpr CodeTraits code = codeTraits(type);
+    const auto load = [quants](int at) { return V::loadBytes(quants + at * 4 * V::lanes); };
+    if constexpr (code.bits == 8) {
+        return V::unsignedDot ? V::flipSigns(load(j)) : load(j); // flipped: code + 128, undone by zeroPoint
     } else {
-        // Pair sums reach 2 · 127 · (2^bits − 1): four of them fit int16 up to five bits, two of them at six.
-        typename V::S low = V::addPairs(V::pairsUnsigned(w[0], a), V::pairsUnsigned(w[1], a + 4));
-        const typename V::S high = V::addPairs(V::pairsUnsigned(w[2], a + 8), V::pairsUnsigned(w[3], a + 12));
-        if constexpr (bits <= 5)
-            return V::addInt(start, V::widen(V::addPairs(low, high)));
+        typename V::B w;
+        if constexpr (code.bits < 4)
+            w = field<V, 2, j % 4, 0>(load(j / 4));
         else
-            return V::addInt(start, V::addInt(V::widen(low), V::widen(high)));
+            w = field<V, 4, j / 4, 0>(load(j % 4));
+        if constexpr (code.bits == 3)
+            w = V::either(w, field<V, 1, j, 2>(load(2)));
+        else if constexpr (code.bits == 5)
+            w = V::either(w, field<V, 1, j, 4>(load(4)));
+        else if constexpr (code.bits == 6)
+            w = V::either(w, field<V, 2, j % 4, 4>(load(4 + j / 4)));
+        if constexpr (code.tableBits > 0) {
+            static constexpr std::array<uint8_t, 16> table = codeTable<V, type>();
+            w = V::lookup(table.data(), w);
+        }
+        return w;
     }
 }
 
@@ -142,6 +93,8 @@ template <class V, Type type>
 class Scales {
 public:
     static constexpr CodeTraits code = codeTraits(type);
+    /// scale · (code − zero) = scale · code + minimum; cheaper where integer sums do not start from anything.
+    static constexpr bool zeroPointIsMinimum = !V::unsignedDot && code.zeroShift >= 0 && !code.superBlocks;
     using F = typename V::F;
 
     explicit Scales(const uint8_t* source)
@@ -154,6 +107,8 @@ public:
             scale = half(source);
         if constexpr (code.minimums)
             minimum = half(source + 2 * rows);
+        else if constexpr (zeroPointIsMinimum)
+            minimum = V::mul(scale, V::set(-float(1 << code.zeroShift)));
         if constexpr (code.superBlocks) {
             m_scale = scale;
             if constexpr (code.minimums) // stands for scale · code − minimum
@@ -191,27 +146,25 @@ private:
     F m_scale, m_minimum;
 };
 
-/// Starting value of an integer dot product: minus the zero point times the sum of the activations.
+/// What an integer dot product has besides: minus the zero point times the sum of the activations.
 template <class V, Type type>
 typename V::I zeroPoint(int32_t negatedSum)
 {
     constexpr CodeTraits code = codeTraits(type);
     constexpr int shift = code.productBits() == 8 && V::unsignedDot ? 7 : code.zeroShift;
-    if constexpr (shift < 0)
+    if constexpr (shift < 0 || Scales<V, type>::zeroPointIsMinimum)
         return V::setInt(0);
     else
         return V::template shiftLeftInt<shift>(V::setInt(negatedSum));
 }
 
-/// total + the product of 32 columns.
+/// total + the product of 32 columns with one row, whose integer dot products of the first and the last sixteen are
+/// given.
 template <class V, Type type>
-typename V::F addBlock(typename V::F total, const Codes<V, type>& codes, const Scales<V, type>& scales,
-                       const ActivationBlock& a)
+[[gnu::always_inline]] inline typename V::F addBlock(typename V::F total, typename V::I first, typename V::I second,
+                                                     const Scales<V, type>& scales, const ActivationBlock& a)
 {
     constexpr CodeTraits code = codeTraits(type);
-    constexpr int bits = code.productBits();
-    const auto first = dot16<V, bits>(codes.w, a.codes, zeroPoint<V, type>(a.negatedSums[0]));
-    const auto second = dot16<V, bits>(codes.w + 4, a.codes + 16, zeroPoint<V, type>(a.negatedSums[1]));
     typename V::F product;
     if constexpr (code.halfScales)
         product = V::fma(V::toFloat(second), scales.secondScale, V::mul(V::toFloat(first), scales.scale));
@@ -223,9 +176,80 @@ typename V::F addBlock(typename V::F total, const Codes<V, type>& codes, const S
         product = V::fma(V::toFloat(V::setInt(-a.negatedSums[1])), scales.secondMinimum, product);
     }
     total = V::fma(product, V::set(a.scale), total);
-    if constexpr (code.minimums && !code.halfScales)
+    if constexpr ((code.minimums && !code.halfScales) || Scales<V, type>::zeroPointIsMinimum)
         total = V::fma(scales.minimum, V::set(a.scaledSum), total);
     return total;
+}
+
+/// start + Σ w · a of sixteen columns.
+template <class V>
+[[gnu::always_inline]] inline typename V::I dot16(typename V::I start, const typename V::B* w, const int8_t* a)
+{
+    CORTEX_UNROLL
+    for (int j = 0; j < 4; ++j)
+        start = V::dotUnsigned(start, w[j], a + 4 * j);
+    return start;
+}
+
+/// totals [rows] += the products of 32 columns, where one instruction multiplies bytes and sums to int32.
+template <class V, Type type, int rows>
+requires V::unsignedDot [[gnu::always_inline]] inline void
+addBlocks(typename V::F* totals, const uint8_t* quants, const Scales<V, type>& scales, const ActivationBlock* a)
+{
+    typename V::B w[8];
+    forConstants<8>([&](auto j) { w[j] = codesAt<V, type, j>(quants); });
+    CORTEX_UNROLL
+    for (int t = 0; t < rows; ++t) {
+        const auto first = dot16<V>(zeroPoint<V, type>(a[t].negatedSums[0]), w, a[t].codes);
+        const auto second = dot16<V>(zeroPoint<V, type>(a[t].negatedSums[1]), w + 4, a[t].codes + 16);
+        totals[t] = addBlock<V, type>(totals[t], first, second, scales, a[t]);
+    }
+}
+
+/// Registers of columns whose pair sums fit int16 when added: one reaches 2 · 127 · (2^bits − 1). At most those that
+/// share a scale.
+template <Type type>
+constexpr int pairRun()
+{
+    constexpr CodeTraits code = codeTraits(type);
+    constexpr int bits = code.productBits();
+    constexpr int run = bits <= 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
+    return code.halfScales && run > 4 ? 4 : run;
+}
+
+/// Likewise where instructions sum pairs to int16. Few registers of codes are alive at a time, and every one serves all
+/// rows before the next: sixteen vector registers hold the sums of eight rows.
+template <class V, Type type, int rows>
+requires(!V::unsignedDot)
+    [[gnu::always_inline]] inline void addBlocks(typename V::F* totals, const uint8_t* quants,
+                                                 const Scales<V, type>& scales, const ActivationBlock* a)
+{
+    constexpr int bits = codeTraits(type).productBits();
+    constexpr int run = pairRun<type>();
+    typename V::I sums[2][rows]; // of the first and the last sixteen columns, or in [0] of all where a run spans both
+    forConstants<8 / run>([&](auto number) {
+        constexpr int begin = number * run;
+        constexpr int half = begin / 4;
+        typename V::S pairs[rows];
+        forConstants<run>([&](auto i) {
+            constexpr int j = run == 8 ? i / 2 + i % 2 * 4 : begin + i; // both fields of a byte, one after the other
+            const typename V::B w = codesAt<V, type, j>(quants);
+            CORTEX_UNROLL
+            for (int t = 0; t < rows; ++t) {
+                const int8_t* codes = a[t].codes + 4 * j;
+                const typename V::S products = bits == 8 ? V::pairsSigned(w, codes) : V::pairsUnsigned(w, codes);
+                pairs[t] = i == 0 ? products : V::settled(V::addPairs(pairs[t], products));
+            }
+        });
+        CORTEX_UNROLL
+        for (int t = 0; t < rows; ++t) {
+            const auto start = begin % 4 == 0 ? zeroPoint<V, type>(a[t].negatedSums[half]) : sums[half][t];
+            sums[half][t] = V::settled(V::addInt(start, V::widen(pairs[t])));
+        }
+    });
+    CORTEX_UNROLL
+    for (int t = 0; t < rows; ++t)
+        totals[t] = addBlock<V, type>(totals[t], sums[0][t], run == 8 ? V::setInt(0) : sums[1][t], scales, a[t]);
 }
 
 /// A group of so many rows takes longer over a line of weights than memory takes to bring the next one, but the
@@ -249,18 +273,16 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
         Scales<V, type> scales(packed);
         packed += code.scaleBytes * V::lanes;
         for (int part = 0; part < parts; ++part) {
-            const Codes<V, type> codes(packed);
             if constexpr (rows >= prefetchingRows) {
                 CORTEX_UNROLL
                 for (int at = 0; at < code.quantBytes * V::lanes; at += 64)
                     __builtin_prefetch(packed + prefetchAhead + at);
             }
-            packed += code.quantBytes * V::lanes;
             if constexpr (parts > 1)
                 scales.nextPart();
-            CORTEX_UNROLL
-            for (int t = 0; t < rows; ++t, ++a)
-                total[t] = addBlock<V, type>(total[t], codes, scales, *a);
+            addBlocks<V, type, rows>(total, packed, scales, a);
+            packed += code.quantBytes * V::lanes;
+            a += rows;
         }
     }
     CORTEX_UNROLL
@@ -279,25 +301,25 @@ typename V::F loadDense(const std::byte* source)
         return V::load(reinterpret_cast<const float*>(source));
 }
 
-/// Two sums per row, of even and odd columns, so that a single row is not bound by the latency of one chain.
-template <class V, Type type, int rows>
-void denseProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
+/// Two sums per row, of even and odd columns, so that a single row is not bound by the latency of one chain. `rows` of
+/// the `group` whose activations lie side by side.
+template <class V, Type type, int rows, int group>
+void denseProductOf(const std::byte* tile, int64_t columns, const float* a, float* sums)
 {
     using F = typename V::F;
     constexpr int stride = (type == Type::F32 ? 4 : 2) * V::lanes;
-    const auto* a = static_cast<const float*>(activations);
     F even[rows], odd[rows];
     CORTEX_UNROLL
     for (int t = 0; t < rows; ++t)
         even[t] = odd[t] = V::set(0);
     int64_t column = 0;
-    for (; column + 2 <= columns; column += 2, tile += 2 * stride, a += 2 * rows) {
+    for (; column + 2 <= columns; column += 2, tile += 2 * stride, a += 2 * group) {
         const F first = loadDense<V, type>(tile);
         const F second = loadDense<V, type>(tile + stride);
         CORTEX_UNROLL
         for (int t = 0; t < rows; ++t) {
             even[t] = V::fma(first, V::set(a[t]), even[t]);
-            odd[t] = V::fma(second, V::set(a[rows + t]), odd[t]);
+            odd[t] = V::fma(second, V::set(a[group + t]), odd[t]);
         }
     }
     if (column < columns) {
@@ -309,6 +331,15 @@ void denseProduct(const std::byte* tile, int64_t columns, const void* activation
     CORTEX_UNROLL
     for (int t = 0; t < rows; ++t)
         V::store(sums + t * V::lanes, V::add(even[t], odd[t]));
+}
+
+template <class V, Type type, int rows>
+void denseProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
+{
+    constexpr int once = rows < V::largestDense ? rows : V::largestDense; // two sums of each are to be in registers
+    for (int t = 0; t < rows; t += once)
+        denseProductOf<V, type, once, rows>(tile, columns, static_cast<const float*>(activations) + t,
+                                            sums + t * V::lanes);
 }
 
 } // namespace

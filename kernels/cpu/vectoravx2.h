@@ -12,7 +12,8 @@ namespace {
 /// Eight lanes: AVX2, FMA, F16C. See VectorPortable for what the members mean.
 struct VectorAvx2 {
     static constexpr int lanes = 8;
-    static constexpr int largestGroup = 4;
+    static constexpr int largestGroup = 8;
+    static constexpr int largestDense = 4;
     static constexpr bool unsignedDot = false;
 
     using F = __m256;
@@ -138,6 +139,12 @@ struct VectorAvx2 {
     static I dotPairs(I sum, S w, const int16_t* a) { return addInt(sum, _mm256_madd_epi16(w, repeat(a))); }
     static S addPairs(S a, S b) { return _mm256_add_epi16(a, b); }
     static I widen(S s) { return _mm256_madd_epi16(s, _mm256_set1_epi16(1)); }
+
+    static B settled(B v)
+    {
+        __asm__("" : "+x"(v));
+        return v;
+    }
 
 private:
     static I widenBytes(const uint8_t* p)

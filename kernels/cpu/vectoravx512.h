@@ -13,6 +13,7 @@ namespace {
 struct VectorAvx512 {
     static constexpr int lanes = 16;
     static constexpr int largestGroup = 8;
+    static constexpr int largestDense = 8;
     static constexpr bool unsignedDot = false;
 
     using F = __m512;
@@ -125,6 +126,11 @@ struct VectorAvx512 {
     static I dotPairs(I sum, S w, const int16_t* a) { return addInt(sum, _mm512_madd_epi16(w, repeat(a))); }
     static S addPairs(S a, S b) { return _mm512_add_epi16(a, b); }
     static I widen(S s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
+    static B settled(B v)
+    {
+        __asm__("" : "+v"(v));
+        return v;
+    }
 
 protected:
     static I widenBytes(const uint8_t* p)

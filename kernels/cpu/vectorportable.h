@@ -14,7 +14,8 @@ namespace {
 ///   F float lanes, I int32 lanes, B 4 · lanes bytes, S 2 · lanes int16.
 struct VectorPortable {
     static constexpr int lanes = 4;
-    static constexpr int largestGroup = 4;
+    static constexpr int largestGroup = 4; ///< rows of activations per product, a power of two
+    static constexpr int largestDense = 4; ///< of them whose products with dense weights run side by side
     static constexpr bool unsignedDot = false; ///< dotUnsigned exists
 
     typedef float F __attribute__((vector_size(16)));
@@ -228,6 +229,13 @@ struct VectorPortable {
     static I widen(S s)
     {
         return (I(s) << 16 >> 16) + (I(s) >> 16);
+    }
+    /// v, S or I, which the compiler is to compute before it goes on. GCC 12 would rather add up a block's products in
+    /// a tree, and keep all of them in memory until then.
+    template <class Integers>
+    static Integers settled(Integers v)
+    {
+        return v;
     }
 
 private:
