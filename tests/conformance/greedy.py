@@ -8,9 +8,10 @@ candidates within 0.15 in either program's logits of that position. Both gaps ar
 
 Both round activations to int8, each in its own way, and a small model may move by more than 0.15 of a logit for that alone.
 A wider parting is therefore put before a judge: llama.cpp with the same weights expanded to float32, where nothing is
-rounded. The row says "ok" where the judge would choose our token as well, or is within 0.15 of doing so, and FAIL where it
-takes llama.cpp's side: then the fault is ours. The last line counts the rows that the judge decided; --no-judge fails
-these too. Prints a row per prompt; exit code 1 where any prompt fails.
+rounded. The row says "ok" where the candidates are within 0.15 there (the near tie is the model's, and both programs
+overdrew it), or where the judge chooses our token (the error is llama.cpp's), and FAIL where it takes llama.cpp's side: then
+the error is ours. The last line counts the rows of both kinds; --no-judge fails these too. Prints a row per prompt; exit
+code 1 where any prompt fails.
 
 With --unrounded neither program rounds anything: each computes in float32 with the weights of the file as they are, ours
 expanding them while it loads and llama.cpp reading a file of the expanded ones. No judge is asked then: every parting that
@@ -238,11 +239,20 @@ class Judge:
     """llama.cpp on the model's weights in float32; made when it is first asked, since the file is large."""
 
     def __init__(self, engine, options, folder):
-        self.engine, self.options, self.folder, self.peer, self.asked = engine, options, folder, None, 0
+        self.engine, self.options, self.folder, self.peer = engine, options, folder, None
+        self.ties, self.ours = 0, 0
 
-    def gap(self, tokens, ours, theirs):
+    def accepts(self, tokens, ours, theirs):
+        """(whether the parting is no error of ours, what was found)"""
+        lead = self.lead(tokens, ours, theirs)
+        self.ties += abs(lead) <= NEAR_TIE
+        self.ours += lead > NEAR_TIE
+        if abs(lead) <= NEAR_TIE:
+            return True, f"a near tie in float32, {abs(lead):.3f}"
+        return lead > 0, f"in float32 {'ours' if lead > 0 else 'theirs'} leads by {abs(lead):.3f}"
+
+    def lead(self, tokens, ours, theirs):
         """How far `ours` is above `theirs` behind `tokens`; infinite where only one of them is among the likeliest."""
-        self.asked += 1
         if not self.peer:
             self.peer = peer_for(self.options, self.engine.expand(self.folder))
         likely = self.peer.generate(tokens, 1)[1][0]
@@ -272,8 +282,8 @@ def compare(engine, judge, prompt, ours, theirs, probabilities, wanted):
     remark = f"parted over {a} and {b}: {our_gap:.3f} apart here, {their_gap:.3f} there"
     if min(our_gap, their_gap) <= NEAR_TIE or not judge:
         return min(our_gap, their_gap) <= NEAR_TIE, same, remark
-    lead = judge.gap(prompt + ours[:same], a, b)
-    return lead >= -NEAR_TIE, same, f"{remark}; in float32 ours leads by {lead:.3f}"
+    passed, found = judge.accepts(prompt + ours[:same], a, b)
+    return passed, same, f"{remark}; {found}"
 
 
 def run(options, folder):
@@ -300,8 +310,9 @@ def run(options, folder):
         for other in (judge, options.instead and ours_by):
             if other:
                 other.close()
-    judged = f"; {judge.asked} partings were put before the judge" if judge and judge.asked else ""
-    print(f"{len(prompts) - failures} of {len(prompts)} prompts agree{judged}")
+    print(f"{len(prompts) - failures} of {len(prompts)} prompts agree"
+          + (f"; {judge.ties} part at what is a near tie in float32 only" if judge and judge.ties else "")
+          + (f"; {judge.ours} where llama.cpp parts from its own float32" if judge and judge.ours else ""))
     return 1 if failures else 0
 
 
