@@ -60,7 +60,7 @@ std::vector<float> Random::floats(size_t count, float low, float high)
     return values;
 }
 
-FileWeight::FileWeight(Type weightType, int64_t rowCount, int64_t columnCount, Random& random)
+FileWeight::FileWeight(Type weightType, int64_t rowCount, int64_t columnCount, Random& random, int byte)
     : type(weightType)
     , rows(rowCount)
     , columns(columnCount)
@@ -72,7 +72,7 @@ FileWeight::FileWeight(Type weightType, int64_t rowCount, int64_t columnCount, R
         uint8_t* block = bytes.data() + at;
         if (t.isQuantized()) {
             for (int i = 0; i < t.blockBytes; ++i)
-                block[i] = uint8_t(random.integer(0, 255));
+                block[i] = uint8_t(byte < 0 ? random.integer(0, 255) : byte);
             putScales(type, block, random);
             continue;
         }

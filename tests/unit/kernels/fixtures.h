@@ -38,7 +38,8 @@ struct FileWeight {
     std::vector<uint8_t> bytes;
     std::vector<float> values;
 
-    FileWeight(Type weightType, int64_t rowCount, int64_t columnCount, Random& random);
+    /// Of random bytes, or of one (0 … 255) over and over.
+    FileWeight(Type weightType, int64_t rowCount, int64_t columnCount, Random& random, int byte = -1);
     /// A dense float32 weight, [1, values] for vectors.
     explicit FileWeight(const std::vector<float>& vector);
     WeightSource source() const { return {type, rows, columns, bytes.data(), nullptr}; }

@@ -92,6 +92,28 @@ TEST_CASE("linear multiplies with weights of every type")
     }
 }
 
+TEST_CASE("the largest codes and activations overflow nowhere")
+{
+    constexpr int64_t rows = 9, features = 17;
+    for (const auto& device : allDevices(limits)) {
+        INFO(describe(*device));
+        for (Type type : quantizedTypes) {
+            INFO(traits(type).name);
+            for (int byte : {0x00, 0x7f, 0x80, 0xff}) {
+                INFO("bytes of ", byte);
+                Random random(12);
+                const FileWeight file(type, features, columnsFor(type), random, byte);
+                const WeightPtr weight = device->loadWeight(file.source(), WeightUse::Product);
+                std::vector<float> x(size_t(rows * file.columns), 127.0f);
+                for (size_t i = 0; i < x.size(); ++i) // whole rows of either sign, and one that alternates
+                    if (const size_t row = i / size_t(file.columns); row == 8 ? i % 2 == 1 : row % 2 == 1)
+                        x[i] = -127.0f;
+                CHECK(largestError(linear(*device, *weight, x, rows), x, rows, file) < 1e-6);
+            }
+        }
+    }
+}
+
 TEST_CASE("dense weights may have any number of columns")
 {
     for (const auto& device : allDevices(limits)) {
