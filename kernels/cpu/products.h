@@ -53,11 +53,11 @@ constexpr std::array<uint8_t, 16> codeTable()
 template <int n, class F>
 [[gnu::always_inline]] inline void forConstants(const F& f)
 {
-    [&f]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline))
+    const auto callAll = [&f]<int... i>(std::integer_sequence<int, i...>)
     {
         (f(std::integral_constant<int, i>()), ...);
-    }
-    (std::make_integer_sequence<int, n>());
+    };
+    callAll(std::make_integer_sequence<int, n>());
 }
 
 /// The numbers of columns 4j … 4j + 3 of a block of every row of a tile: those of row r in bytes 4r … 4r + 3.
@@ -193,8 +193,8 @@ template <class V>
 
 /// totals [rows] += the products of 32 columns, where one instruction multiplies bytes and sums to int32.
 template <class V, Type type, int rows>
-requires V::unsignedDot [[gnu::always_inline]] inline void
-addBlocks(typename V::F* totals, const uint8_t* quants, const Scales<V, type>& scales, const ActivationBlock* a)
+[[gnu::always_inline]] inline void addByDots(typename V::F* totals, const uint8_t* quants,
+                                             const Scales<V, type>& scales, const ActivationBlock* a)
 {
     typename V::B w[8];
     forConstants<8>([&](auto j) { w[j] = codesAt<V, type, j>(quants); });
@@ -220,9 +220,8 @@ constexpr int pairRun()
 /// Likewise where instructions sum pairs to int16. Few registers of codes are alive at a time, and every one serves all
 /// rows before the next: sixteen vector registers hold the sums of eight rows.
 template <class V, Type type, int rows>
-requires(!V::unsignedDot)
-    [[gnu::always_inline]] inline void addBlocks(typename V::F* totals, const uint8_t* quants,
-                                                 const Scales<V, type>& scales, const ActivationBlock* a)
+[[gnu::always_inline]] inline void addByPairs(typename V::F* totals, const uint8_t* quants,
+                                              const Scales<V, type>& scales, const ActivationBlock* a)
 {
     constexpr int bits = codeTraits(type).productBits();
     constexpr int run = pairRun<type>();
@@ -280,7 +279,10 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
             }
             if constexpr (parts > 1)
                 scales.nextPart();
-            addBlocks<V, type, rows>(total, packed, scales, a);
+            if constexpr (V::unsignedDot)
+                addByDots<V, type, rows>(total, packed, scales, a);
+            else
+                addByPairs<V, type, rows>(total, packed, scales, a);
             packed += code.quantBytes * V::lanes;
             a += rows;
         }
