@@ -17,6 +17,9 @@ namespace cortex::kernels {
 
 namespace {
 
+/// Does so many rounds of dot products; returns their multiplications and additions.
+using Chains = double (*)(int64_t rounds);
+
 typedef uint64_t Words __attribute__((vector_size(64)));
 
 /// Reads every byte; the sum keeps the compiler from reading none.
@@ -69,8 +72,6 @@ __attribute__((target("avx2"))) double pairChains(int64_t rounds)
     return double(rounds) * 8 * 32 * 2;
 }
 
-using Chains = double (*)(int64_t rounds);
-
 /// What this processor multiplies int8 with fastest; null where that is not known.
 Chains fastestChains()
 {
@@ -79,7 +80,7 @@ Chains fastestChains()
     return __builtin_cpu_supports("avx2") ? pairChains : nullptr;
 }
 #else
-double (*fastestChains())(int64_t rounds)
+Chains fastestChains()
 {
     return nullptr;
 }

@@ -225,6 +225,8 @@ template <class V, Type type, int rows>
 {
     constexpr int bits = codeTraits(type).productBits();
     constexpr int run = pairRun<type>();
+    static_assert(run < 8 || codeTraits(type).zeroShift < 0 || Scales<V, type>::zeroPointIsMinimum,
+                  "a run across both halves starts from no zero point");
     typename V::I sums[2][rows]; // of the first and the last sixteen columns, or in [0] of all where a run spans both
     forConstants<8 / run>([&](auto number) {
         constexpr int begin = number * run;
