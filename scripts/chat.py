@@ -13,6 +13,10 @@ import urllib.error
 import urllib.request
 
 
+# An endpoint of one's own is not asked through the proxy that the environment names for the world outside.
+urlopen = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Stream one chat reply from a Cortex endpoint.")
     parser.add_argument("--url", default="http://127.0.0.1:31313/v1", help="base URL (default: %(default)s)")
@@ -23,7 +27,7 @@ def parse_arguments():
 
 
 def first_model(url):
-    with urllib.request.urlopen(url + "/models", timeout=10) as response:
+    with urlopen(url + "/models", timeout=10) as response:
         models = json.load(response)["data"]
     if not models:
         sys.exit(f"chat.py: {url} lists no model; load one with: cortex load MODEL")
@@ -36,7 +40,7 @@ def stream(url, model, question, max_tokens):
             "max_tokens": max_tokens, "messages": [{"role": "user", "content": question}]}
     request = urllib.request.Request(url + "/chat/completions", json.dumps(body).encode(),
                                      {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=300) as response:
+    with urlopen(request, timeout=300) as response:
         for line in response:
             if line.startswith(b"data: [DONE]"):
                 return
