@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import urllib.parse
+import urllib.request
 
 from processes import DEMO_MODEL, get_json, post, wait_until
 
@@ -31,7 +32,16 @@ def in_flight(fleet):
     return sum(model["in_flight"] + model["queue_depth"] for model in get_json(fleet.neuron.url + "/health")["models"])
 
 
+def cancelled(fleet):
+    """How many sequences the neuron has given up because nobody was there to read on."""
+    with urllib.request.urlopen(fleet.neuron.url + "/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines
+               if line.startswith("neuron_requests_total{") and 'finish="cancelled"' in line)
+
+
 def test_a_client_that_leaves_stops_the_work(fleet):
+    before = cancelled(fleet)
     url = urllib.parse.urlsplit(fleet.url)
     body = json.dumps({"model": DEMO_MODEL, "stream": True, "max_tokens": 4000, "messages": [{"role": "user", "content": "Count to a thousand."}],
                        "logit_bias": {"2": -100}}).encode()
@@ -40,4 +50,5 @@ def test_a_client_that_leaves_stops_the_work(fleet):
                        b"Content-Length: %d\r\n\r\n" % len(body) + body)
         assert client.recv(4096)
         wait_until(lambda: in_flight(fleet) == 1, "the sequence to run")
-    wait_until(lambda: in_flight(fleet) == 0, "the sequence to be cancelled", seconds=5)
+    wait_until(lambda: cancelled(fleet) == before + 1, "the sequence to be cancelled")
+    wait_until(lambda: in_flight(fleet) == 0, "its place in the batch to be free")
