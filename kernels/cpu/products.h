@@ -95,6 +95,9 @@ public:
     static constexpr CodeTraits code = codeTraits(type);
     /// scale · (code − zero) = scale · code + minimum; cheaper where integer sums do not start from anything.
     static constexpr bool zeroPointIsMinimum = !V::unsignedDot && code.zeroShift >= 0 && !code.superBlocks;
+    /// The bytes that scale the parts of a super-block are factors where pairs of int16 are added to int32, in place of
+    /// ones: parts are then summed without the super-block's own scale, which its end multiplies with (finished).
+    static constexpr bool factors = !V::unsignedDot && code.halfScales && !code.minimums;
     using F = typename V::F;
 
     explicit Scales(const uint8_t* source)
@@ -118,11 +121,18 @@ public:
     }
 
     F scale, secondScale, minimum, secondMinimum; ///< of the block, or of a super-block's part
+    typename V::S factor[2]; ///< of a half, for both of a pair
+    typename V::S zeroFactor; ///< of both halves' negated sums, zero point included
 
     void nextPart()
     {
         constexpr int rows = V::lanes;
-        if constexpr (code.halfScales && code.minimums) {
+        if constexpr (factors) {
+            factor[0] = V::repeatSigned8(m_parts);
+            factor[1] = V::repeatSigned8(m_parts + rows);
+            const auto pair = (typename V::B)V::interleave(factor[0], factor[1]);
+            zeroFactor = (typename V::S)V::template shiftLeft<code.zeroShift>(pair);
+        } else if constexpr (code.halfScales && code.minimums) {
             scale = V::mul(m_scale, V::fromLowNibble8(m_parts));
             secondScale = V::mul(m_scale, V::fromLowNibble8(m_parts + rows));
             minimum = V::mul(m_minimum, V::fromHighNibble8(m_parts));
@@ -138,6 +148,9 @@ public:
         }
         m_parts += (code.halfScales || code.minimums ? 2 : 1) * rows;
     }
+
+    /// total + the sum of a super-block's parts.
+    F finished(F total, F parts) const { return V::fma(parts, m_scale, total); }
 
 private:
     static F half(const uint8_t* source) { return V::fromHalf(reinterpret_cast<const uint16_t*>(source)); }
@@ -217,40 +230,63 @@ constexpr int pairRun()
     return code.halfScales && run > 4 ? 4 : run;
 }
 
-/// Likewise where instructions sum pairs to int16. Few registers of codes are alive at a time, and every one serves all
-/// rows before the next: sixteen vector registers hold the sums of eight rows.
+/// sums += the widened pairs of a run of columns that begins with register `begin`: to those of its half, or to [0] of
+/// all where a run spans both halves or factors tell them apart.
+template <class V, Type type, int begin>
+[[gnu::always_inline]] inline void addRun(typename V::I (&sums)[2], typename V::S pairs, const Scales<V, type>& scales,
+                                          const ActivationBlock& a)
+{
+    constexpr int half = begin / 4;
+    if constexpr (Scales<V, type>::factors) {
+        const auto start = begin == 0 ? V::dotPairs(V::setInt(0), scales.zeroFactor, a.negatedPair) : sums[0];
+        sums[0] = V::settled(V::addInt(start, V::multiplyPairs(pairs, scales.factor[half])));
+    } else {
+        const auto start = begin % 4 == 0 ? zeroPoint<V, type>(a.negatedSums[half]) : sums[half];
+        sums[half] = V::settled(V::addInt(start, V::widen(pairs)));
+    }
+}
+
+/// Likewise where instructions sum pairs to int16. Few registers of codes are alive at a time, and they serve all rows
+/// before the next: sixteen vector registers hold the sums of eight rows beside up to four of codes. A run of eight
+/// goes from code to code instead, and keeps its pairs.
 template <class V, Type type, int rows>
 [[gnu::always_inline]] inline void addByPairs(typename V::F* totals, const uint8_t* quants,
                                               const Scales<V, type>& scales, const ActivationBlock* a)
 {
     constexpr int bits = codeTraits(type).productBits();
     constexpr int run = pairRun<type>();
+    constexpr int together = run == 8 ? 1 : run;
     static_assert(run < 8 || codeTraits(type).zeroShift < 0 || Scales<V, type>::zeroPointIsMinimum,
                   "a run across both halves starts from no zero point");
-    typename V::I sums[2][rows]; // of the first and the last sixteen columns, or in [0] of all where a run spans both
+    typename V::I sums[rows][2];
     forConstants<8 / run>([&](auto number) {
         constexpr int begin = number * run;
-        constexpr int half = begin / 4;
         typename V::S pairs[rows];
-        forConstants<run>([&](auto i) {
-            constexpr int j = run == 8 ? i / 2 + i % 2 * 4 : begin + i; // both fields of a byte, one after the other
-            const typename V::B w = codesAt<V, type, j>(quants);
+        forConstants<run / together>([&](auto group) {
+            constexpr int first = begin + group * together;
+            typename V::B w[together];
+            // Of a run of eight both fields of a byte, one after the other.
+            constexpr int at = run == 8 ? first / 2 + first % 2 * 4 : first;
+            forConstants<together>([&](auto i) { w[i] = codesAt<V, type, at + i>(quants); });
             CORTEX_UNROLL
             for (int t = 0; t < rows; ++t) {
-                const int8_t* codes = a[t].codes + 4 * j;
-                const typename V::S products = bits == 8 ? V::pairsSigned(w, codes) : V::pairsUnsigned(w, codes);
-                pairs[t] = i == 0 ? products : V::settled(V::addPairs(pairs[t], products));
+                forConstants<together>([&](auto i) {
+                    const int8_t* codes = a[t].codes + 4 * (at + i);
+                    const auto products = bits == 8 ? V::pairsSigned(w[i], codes) : V::pairsUnsigned(w[i], codes);
+                    pairs[t] = group + i == 0 ? products : V::settled(V::addPairs(pairs[t], products));
+                });
+                if constexpr ((group + 1) * together == run)
+                    addRun<V, type, begin>(sums[t], pairs[t], scales, a[t]);
             }
         });
-        CORTEX_UNROLL
-        for (int t = 0; t < rows; ++t) {
-            const auto start = begin % 4 == 0 ? zeroPoint<V, type>(a[t].negatedSums[half]) : sums[half][t];
-            sums[half][t] = V::settled(V::addInt(start, V::widen(pairs[t])));
-        }
     });
     CORTEX_UNROLL
-    for (int t = 0; t < rows; ++t)
-        totals[t] = addBlock<V, type>(totals[t], sums[0][t], run == 8 ? V::setInt(0) : sums[1][t], scales, a[t]);
+    for (int t = 0; t < rows; ++t) {
+        if constexpr (Scales<V, type>::factors)
+            totals[t] = V::fma(V::toFloat(sums[t][0]), V::set(a[t].scale), totals[t]);
+        else
+            totals[t] = addBlock<V, type>(totals[t], sums[t][0], run == 8 ? V::setInt(0) : sums[t][1], scales, a[t]);
+    }
 }
 
 /// A group of so many rows takes longer over a line of weights than memory takes to bring the next one, but the
@@ -263,6 +299,7 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
 {
     constexpr CodeTraits code = codeTraits(type);
     constexpr int parts = code.superBlocks ? 8 : 1;
+    constexpr bool factors = Scales<V, type>::factors;
     using F = typename V::F;
     const auto* packed = reinterpret_cast<const uint8_t*>(tile);
     const auto* a = static_cast<const ActivationBlock*>(activations);
@@ -273,6 +310,12 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
     for (int64_t column = 0; column < columns; column += 32 * parts) {
         Scales<V, type> scales(packed);
         packed += code.scaleBytes * V::lanes;
+        [[maybe_unused]] F sum[rows]; // of this super-block
+        if constexpr (factors) {
+            CORTEX_UNROLL
+            for (int t = 0; t < rows; ++t)
+                sum[t] = V::set(0);
+        }
         for (int part = 0; part < parts; ++part) {
             if constexpr (rows >= prefetchingRows) {
                 CORTEX_UNROLL
@@ -284,9 +327,14 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
             if constexpr (V::unsignedDot)
                 addByDots<V, type, rows>(total, packed, scales, a);
             else
-                addByPairs<V, type, rows>(total, packed, scales, a);
+                addByPairs<V, type, rows>(factors ? sum : total, packed, scales, a);
             packed += code.quantBytes * V::lanes;
             a += rows;
+        }
+        if constexpr (factors) {
+            CORTEX_UNROLL
+            for (int t = 0; t < rows; ++t)
+                total[t] = scales.finished(total[t], sum[t]);
         }
     }
     CORTEX_UNROLL

@@ -138,6 +138,13 @@ struct VectorAvx2 {
     }
     static I dotPairs(I sum, S w, const int16_t* a) { return addInt(sum, _mm256_madd_epi16(w, repeat(a))); }
     static S addPairs(S a, S b) { return _mm256_add_epi16(a, b); }
+    static I multiplyPairs(S a, S b) { return _mm256_madd_epi16(a, b); }
+    static S repeatSigned8(const uint8_t* p)
+    {
+        const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+        return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(bytes, bytes));
+    }
+    static S interleave(S even, S odd) { return _mm256_blend_epi16(even, odd, 0xaa); }
     static I widen(S s) { return _mm256_madd_epi16(s, _mm256_set1_epi16(1)); }
 
     static B settled(B v)

@@ -125,6 +125,13 @@ struct VectorAvx512 {
     }
     static I dotPairs(I sum, S w, const int16_t* a) { return addInt(sum, _mm512_madd_epi16(w, repeat(a))); }
     static S addPairs(S a, S b) { return _mm512_add_epi16(a, b); }
+    static I multiplyPairs(S a, S b) { return _mm512_madd_epi16(a, b); }
+    static S repeatSigned8(const uint8_t* p)
+    {
+        const I lanes = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+        return interleave(lanes, _mm512_slli_epi32(lanes, 16));
+    }
+    static S interleave(S even, S odd) { return _mm512_mask_blend_epi16(0xaaaaaaaa, even, odd); }
     static I widen(S s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
     static B settled(B v)
     {

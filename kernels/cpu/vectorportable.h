@@ -225,6 +225,22 @@ struct VectorPortable {
     {
         return a + b;
     }
+    /// Adds neighbouring products of int16 lanes.
+    static I multiplyPairs(S a, S b)
+    {
+        return (I(a) << 16 >> 16) * (I(b) << 16 >> 16) + (I(a) >> 16) * (I(b) >> 16);
+    }
+    /// Each of `lanes` signed bytes in two neighbouring int16 lanes.
+    static S repeatSigned8(const uint8_t* p)
+    {
+        const int16_t a = int8_t(p[0]), b = int8_t(p[1]), c = int8_t(p[2]), d = int8_t(p[3]);
+        return S{a, a, b, b, c, c, d, d};
+    }
+    /// The even int16 lanes of one, the odd ones of the other.
+    static S interleave(S even, S odd)
+    {
+        return S((U(even) & 0xffffu) | (U(odd) & 0xffff0000u));
+    }
     /// Adds neighbouring int16 lanes.
     static I widen(S s)
     {

@@ -3,8 +3,8 @@
 //
 // Prints the ceilings (memory read bandwidth, int8 dot products), then for every path and weight type a matrix-vector
 // product of a weight beyond the caches in GB/s of weight, products of it with 16 rows, and of one within them with 512
-// rows, in GOP/s; then the operations of
-// a SmolLM2-135M step, with random weights, in tokens/s.
+// rows, in GOP/s; then the operations of a SmolLM2-135M step, with random weights, in tokens/s.
+#include "benchoptions.h"
 #include "kernels/cpu/cpudevice.h"
 
 #include <algorithm>
@@ -12,7 +12,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <random>
 
@@ -227,13 +226,13 @@ void printModel(int threads, const std::string& path)
 
 int main(int argc, char** argv)
 {
-    const int threads = argc > 1 ? std::atoi(argv[1]) : createCpuDevice()->info().threads;
-    printCeilings(threads);
+    const BenchOptions options(argc, argv, "How far the CPU kernels are from what the machine can do, path by path");
+    printCeilings(options.threads);
     for (const std::string& path : cpuInstructionPaths())
-        if (argc <= 2 || path == argv[2])
-            printProducts(threads, path);
+        if (options.path.empty() || path == options.path)
+            printProducts(options.threads, path);
     std::printf("\nSmolLM2-135M Q4_1, a prompt of 512 tokens, then one at a time\n");
     for (const std::string& path : cpuInstructionPaths())
-        if (argc <= 2 || path == argv[2])
-            printModel(threads, path);
+        if (options.path.empty() || path == options.path)
+            printModel(options.threads, path);
 }

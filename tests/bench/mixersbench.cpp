@@ -4,6 +4,7 @@
 // Prints the ceilings (float32 multiply-adds, memory read bandwidth), then for the layers of two models the time of
 // Device::gatedDelta for prompts, for one sequence generating and for sixteen, each with its share of the ceiling, and
 // for comparison the chunked delta rule as matrix products; then a mixture layer.
+#include "benchoptions.h"
 #include "chunkeddelta.h"
 #include "kernels/cpu/cpudevice.h"
 
@@ -269,15 +270,12 @@ void printChunked(double rate)
 
 int main(int argc, char** argv)
 {
-    const int threads = argc > 1 ? std::atoi(argv[1]) : createCpuDevice()->info().threads;
-    const double rate = printCeilings(threads);
-    for (const std::string& path : cpuInstructionPaths()) {
-        if (argc > 2 ? path != argv[2] : path != cpuInstructionPaths().front())
-            continue;
-        printDelta(threads, path, rate, "Qwen3.5-0.8B", 16, 16);
-        printDelta(threads, path, rate, "Qwen3.5-27B", 16, 48);
-        printMixture(threads, path);
-    }
+    const BenchOptions options(argc, argv, "Gated DeltaNet and mixtures of experts against what the machine can do");
+    const std::string path = options.path.empty() ? cpuInstructionPaths().front() : options.path;
+    const double rate = printCeilings(options.threads);
+    printDelta(options.threads, path, rate, "Qwen3.5-0.8B", 16, 16);
+    printDelta(options.threads, path, rate, "Qwen3.5-27B", 16, 48);
+    printMixture(options.threads, path);
 #if defined(__x86_64__)
     if (findCpuPath("avx512"))
         printChunked(rate);
