@@ -246,9 +246,9 @@ template <class V, Type type, int begin>
     }
 }
 
-/// Likewise where instructions sum pairs to int16. Few registers of codes are alive at a time, and they serve all rows
-/// before the next: sixteen vector registers hold the sums of eight rows beside up to four of codes. A run of eight
-/// goes from code to code instead, and keeps its pairs.
+/// totals [rows] += the products of 32 columns, where instructions sum pairs to int16. Few registers of codes are alive
+/// at a time, and they serve all rows before the next: sixteen vector registers hold the sums of eight rows beside up
+/// to four of codes. A run of eight goes from code to code instead, and keeps its pairs.
 template <class V, Type type, int rows>
 [[gnu::always_inline]] inline void addByPairs(typename V::F* totals, const uint8_t* quants,
                                               const Scales<V, type>& scales, const ActivationBlock* a)
