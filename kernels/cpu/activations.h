@@ -16,7 +16,6 @@ struct ActivationBlock {
     float scale;
     float scaledSum; ///< scale · Σ codes: multiplies a weight block's minimum
     int32_t negatedSums[2]; ///< −Σ codes of the first and the last sixteen: multiplies the zero point of unsigned codes
-    int16_t negatedPair[2]; ///< the same, for an instruction that multiplies int16 pairs
 };
 
 /// Rows of the next group when `remaining` are left: the largest power of two within both bounds.

@@ -122,16 +122,17 @@ public:
 
     F scale, secondScale, minimum, secondMinimum; ///< of the block, or of a super-block's part
     typename V::S factor[2]; ///< of a half, for both of a pair
-    typename V::S zeroFactor; ///< of both halves' negated sums, zero point included
+    typename V::S zeroFactor[2]; ///< of a half's negated sum, zero point included: in even lanes, the sum fits one
 
     void nextPart()
     {
         constexpr int rows = V::lanes;
         if constexpr (factors) {
-            factor[0] = V::repeatSigned8(m_parts);
-            factor[1] = V::repeatSigned8(m_parts + rows);
-            const auto pair = (typename V::B)V::interleave(factor[0], factor[1]);
-            zeroFactor = (typename V::S)V::template shiftLeft<code.zeroShift>(pair);
+            for (int h = 0; h < 2; ++h) {
+                factor[h] = V::repeatSigned8(m_parts + h * rows);
+                const auto shifted = V::template shiftLeft<code.zeroShift>((typename V::B)factor[h]);
+                zeroFactor[h] = V::evenOnly((typename V::S)shifted);
+            }
         } else if constexpr (code.halfScales && code.minimums) {
             scale = V::mul(m_scale, V::fromLowNibble8(m_parts));
             secondScale = V::mul(m_scale, V::fromLowNibble8(m_parts + rows));
@@ -238,8 +239,12 @@ template <class V, Type type, int begin>
 {
     constexpr int half = begin / 4;
     if constexpr (Scales<V, type>::factors) {
-        const auto start = begin == 0 ? V::dotPairs(V::setInt(0), scales.zeroFactor, a.negatedPair) : sums[0];
-        sums[0] = V::settled(V::addInt(start, V::multiplyPairs(pairs, scales.factor[half])));
+        typename V::I sum = V::multiplyPairs(pairs, scales.factor[half]);
+        if constexpr (begin % 4 == 0) {
+            const auto negated = (typename V::S)V::setInt(a.negatedSums[half]);
+            sum = V::addInt(sum, V::multiplyPairs(negated, scales.zeroFactor[half]));
+        }
+        sums[0] = V::settled(begin == 0 ? sum : V::addInt(sums[0], sum));
     } else {
         const auto start = begin % 4 == 0 ? zeroPoint<V, type>(a.negatedSums[half]) : sums[half];
         sums[half] = V::settled(V::addInt(start, V::widen(pairs)));

@@ -176,7 +176,6 @@ void quantizeRow(ActivationBlock* blocks, int stride, const float* x, int64_t co
                     sum, V::storeCodes(blocks->codes + i * V::lanes, V::mul(V::load(x + i * V::lanes), inverse)));
             sums[h] = V::sumInt(sum);
             blocks->negatedSums[h] = -sums[h];
-            blocks->negatedPair[h] = int16_t(-sums[h]);
         }
         blocks->scale = magnitude / 127.0f;
         blocks->scaledSum = blocks->scale * float(sums[0] + sums[1]);

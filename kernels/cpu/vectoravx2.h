@@ -144,7 +144,7 @@ struct VectorAvx2 {
         const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
         return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(bytes, bytes));
     }
-    static S interleave(S even, S odd) { return _mm256_blend_epi16(even, odd, 0xaa); }
+    static S evenOnly(S s) { return _mm256_blend_epi16(s, _mm256_setzero_si256(), 0xaa); }
     static I widen(S s) { return _mm256_madd_epi16(s, _mm256_set1_epi16(1)); }
 
     static B settled(B v)

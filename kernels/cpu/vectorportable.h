@@ -236,10 +236,10 @@ struct VectorPortable {
         const int16_t a = int8_t(p[0]), b = int8_t(p[1]), c = int8_t(p[2]), d = int8_t(p[3]);
         return S{a, a, b, b, c, c, d, d};
     }
-    /// The even int16 lanes of one, the odd ones of the other.
-    static S interleave(S even, S odd)
+    /// The even int16 lanes; the odd ones are 0.
+    static S evenOnly(S s)
     {
-        return S((U(even) & 0xffffu) | (U(odd) & 0xffff0000u));
+        return S(U(s) & 0xffffu);
     }
     /// Adds neighbouring int16 lanes.
     static I widen(S s)
