@@ -110,7 +110,7 @@ RequestParser::State RequestParser::state() const
 {
     switch (m_phase) {
     case Phase::RequestLine:
-        return m_headBytes == 0 ? State::Start : State::Head;
+        return m_line.isEmpty() || m_line == "\r" ? State::Start : State::Head; // empty lines begin no request
     case Phase::HeaderLine:
         return State::Head;
     case Phase::Complete:

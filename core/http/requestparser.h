@@ -11,7 +11,7 @@ namespace cortex {
 class RequestParser {
 public:
     enum class State {
-        Start, ///< nothing of a request has come
+        Start, ///< nothing of a request has come, but perhaps empty lines
         Head, ///< in the request line or the headers
         Body, ///< the head is complete and accepted, the body is not
         Complete, ///< takeRequest() has it

@@ -76,6 +76,20 @@ private Q_SLOTS:
         }
     }
 
+    void emptyLinesBeginNoRequest()
+    {
+        RequestParser parser(HeaderLimit, BodyLimit);
+        for (const char byte : QByteArray("\r\n\r\n")) {
+            parser.push(QByteArrayView(&byte, 1));
+            QCOMPARE(parser.state(), State::Start);
+        }
+        parser.push("G");
+        QCOMPARE(parser.state(), State::Head);
+        RequestParser flooded(HeaderLimit, BodyLimit);
+        feed(flooded, QByteArray("\r\n").repeated(HeaderLimit), 7);
+        QCOMPARE(flooded.errorStatus(), 414);
+    }
+
     void headersAndQuery()
     {
         RequestParser parser(HeaderLimit, BodyLimit);
