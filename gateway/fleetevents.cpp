@@ -23,11 +23,13 @@ QByteArray frameOf(const QByteArray& event, const T& value)
 
 void FleetEvents::add(const std::shared_ptr<ResponseStream>& response, const FleetSnapshot& fleet)
 {
+    response->beginEventStream();
+    if (!response->isOpen())
+        return; // it was a HEAD
     ResponseStream* raw = response.get();
     connect(raw, &ResponseStream::disconnected, this, [this, raw] { remove(raw); });
     connect(raw, &ResponseStream::drained, this, [this, raw] { catchUp(raw); });
     m_listeners.push_back({response, false});
-    response->beginEventStream();
     response->write(frameOf("fleet", fleet));
 }
 

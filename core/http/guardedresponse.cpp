@@ -161,6 +161,8 @@ void GuardedResponse::begin(int status, const QByteArray& contentType, const Htt
     if (m_isHttp10) // knows no chunks: the end of the connection is the end of the body
         m_socket->closeAfterResponse();
     m_socket->send(head(status, contentType, extra, m_chunked ? "Transfer-Encoding: chunked\r\n" : ""));
+    if (!m_hasBody) // whoever streams without an end, as events do, would hold the connection for nothing
+        finish();
 }
 
 void GuardedResponse::write(const QByteArray& bytes)

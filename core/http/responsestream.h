@@ -17,7 +17,8 @@ public:
     /// A whole answer.
     virtual void respond(int status, const QByteArray& contentType, const QByteArray& body,
                          const HttpHeaders& extra = {}) = 0;
-    /// Starts a streamed answer (chunked; for HTTP/1.0 until close). Headers are sent at once.
+    /// Starts a streamed answer (chunked; for HTTP/1.0 until close). Headers are sent at once. Where no body may follow
+    /// (HEAD, 204, 304) the answer has ended with them, and isOpen() is false.
     virtual void begin(int status, const QByteArray& contentType, const HttpHeaders& extra = {}) = 0;
     /// Sends bytes now, as one chunk.
     virtual void write(const QByteArray& bytes) = 0;

@@ -178,8 +178,12 @@ private Q_SLOTS:
         RawClient client(m_server->port());
         client.send("HEAD /held HTTP/1.1\r\nHost: x\r\n\r\n" + get("/hello"));
         held(0).beginEventStream();
+        QVERIFY(!held(0).isOpen());
+        QVERIFY(client.waitFor("\r\n\r\nhello")); // without an end of ours: a stream of events has none
         held(0).write("data: 1\n\n");
         held(0).end();
+        client.forget();
+        client.get("/hello");
         QVERIFY(client.waitFor("\r\n\r\nhello"));
         QVERIFY(!client.received().contains("data:"));
         QVERIFY(!client.received().contains("0\r\n\r\n"));

@@ -150,6 +150,7 @@ private Q_SLOTS:
     void asksForKeys();
     void operatorLoadsAndUnloads();
     void eventsOfTheGateway();
+    void headOfTheEventsEnds();
     void metricsText();
     void portInUse();
     void threadStartsAndStops();
@@ -700,6 +701,15 @@ void TestGateway::eventsOfTheGateway()
     neuron.setStatus(QStringLiteral("m"), ModelStatus::Loaded);
     QCOMPARE(fleet.ask("POST", chat, streamBody("m"))->status(), 200);
     QTRY_VERIFY(seen > 1);
+}
+
+void TestGateway::headOfTheEventsEnds()
+{
+    Fleet fleet({});
+    const auto head = fleet.ask("HEAD", QStringLiteral("/api/events"));
+    QCOMPARE(head->status(), 200);
+    QVERIFY(head->headers().value("content-type").startsWith("text/event-stream"));
+    QCOMPARE(fleet.ask("GET", QStringLiteral("/health"))->status(), 200); // on the same connection
 }
 
 void TestGateway::metricsText()
