@@ -14,7 +14,6 @@ namespace {
 
 constexpr qint64 ReadChunk = 64 * 1024;
 constexpr qint64 LingerBytes = 4 * 1024 * 1024;
-constexpr std::chrono::milliseconds LingerTime{2'000};
 
 } // namespace
 
@@ -51,6 +50,7 @@ GuardedSocket::~GuardedSocket()
     if (m_response)
         std::exchange(m_response, nullptr)->connectionLost();
     setSocketState(QAbstractSocket::UnconnectedState); // ~QAbstractSocket would try to close what it never opened
+    account(0);
     m_context.connections.remove(this);
     if (m_context.connectionGone)
         m_context.connectionGone();
@@ -61,9 +61,18 @@ GuardedSocket::~GuardedSocket()
 void GuardedSocket::onReadyRead()
 {
     if (m_phase == Phase::Lingering)
-        m_socket->skip(m_socket->bytesAvailable());
+        discardInput();
     else
         readRequest();
+}
+
+/// A client that is still sending has not looked for its answer yet, so each read gives it more time.
+void GuardedSocket::discardInput()
+{
+    m_socket->skip(m_socket->bytesAvailable());
+    if (m_timer.isActive())
+        m_timer.start(std::min(m_context.limits.lingerTimeout,
+                               std::chrono::milliseconds(std::max<qint64>(0, m_lingerEnd.remainingTime()))));
 }
 
 void GuardedSocket::readRequest()
@@ -74,8 +83,19 @@ void GuardedSocket::readRequest()
         if (m_input.isEmpty())
             return;
         m_input.remove(0, m_parser.push(m_input));
+        account(m_parser.bodyBytes());
+        if (m_context.bufferedBytes > m_context.limits.maxBufferedBytes && m_bodyBytes > 0)
+            m_parser.refuse(503,
+                            QStringLiteral("the bodies of the requests under way fill the memory set aside for them; "
+                                           "try again later"));
         reactToParser();
     }
+}
+
+/// Each connection's limit times their number is more than any machine has: hence a sum over all of them.
+void GuardedSocket::account(qint64 bodyBytes)
+{
+    m_context.bufferedBytes += bodyBytes - std::exchange(m_bodyBytes, bodyBytes);
 }
 
 void GuardedSocket::reactToParser()
@@ -172,6 +192,7 @@ void GuardedSocket::onFlushed()
 void GuardedSocket::responseEnded()
 {
     m_response = nullptr;
+    account(0);
     if (m_phase == Phase::Gone)
         return;
     m_phase = Phase::Flushing;
@@ -202,14 +223,17 @@ void GuardedSocket::answerError(int status, const QString& message)
     m_timer.stop();
     GuardedResponse response(this, m_isHead, false);
     m_response = &response;
-    response.respond(status, "application/json", m_context.errorBody(status, message), {});
+    HttpHeaders extra;
+    if (status == 503)
+        extra.append("Retry-After", "5");
+    response.respond(status, "application/json", m_context.errorBody(status, message), extra);
 }
 
 // ------------------------------------------------------------------------------------------------------- the end
 
 /// Everything is sent. Where the client may still be sending, closing would reset the connection and could destroy the
-/// answer before the client has read it (RFC 9112, 9.6): so first only our side ends, and input is thrown away for a
-/// while.
+/// answer before the client has read it (RFC 9112, 9.6): so first only our side ends, and input is thrown away for as
+/// long as it comes, within a limit.
 void GuardedSocket::finish()
 {
     if (!m_lingers && m_input.isEmpty()) {
@@ -221,8 +245,9 @@ void GuardedSocket::finish()
     m_input.clear();
     m_socket->setReadBufferSize(LingerBytes);
     ::shutdown(static_cast<int>(m_socket->socketDescriptor()), SHUT_WR);
-    m_timer.start(LingerTime);
-    onReadyRead();
+    m_lingerEnd.setRemainingTime(m_context.limits.lingerLimit);
+    m_timer.start(m_context.limits.lingerTimeout);
+    discardInput();
 }
 
 void GuardedSocket::abortConnection()
@@ -243,13 +268,13 @@ void GuardedSocket::closeWhenIdle()
 void GuardedSocket::onTimeout()
 {
     if (m_phase != Phase::Reading)
-        abortConnection();
-    else if (m_watched == RequestParser::State::Start)
-        finish();
-    else
-        answerError(408,
+        return abortConnection();
+    if (m_watched == RequestParser::State::Start)
+        return finish();
+    m_parser.refuse(408,
                     m_watched == RequestParser::State::Head ? QStringLiteral("the headers did not arrive in time")
                                                             : QStringLiteral("the body did not arrive in time"));
+    reactToParser();
 }
 
 void GuardedSocket::onDisconnected()

@@ -4,6 +4,7 @@
 #include "core/http/httpserver.h"
 #include "core/http/requestparser.h"
 
+#include <QDeadlineTimer>
 #include <QPointer>
 #include <QSet>
 #include <QTcpSocket>
@@ -21,6 +22,7 @@ struct GuardContext {
     QSet<GuardedSocket*> connections;
     GuardedSocket* dispatching = nullptr; ///< whose request QHttpServer is being shown
     bool closing = false; ///< no further request is taken
+    qint64 bufferedBytes = 0; ///< of request bodies
     std::function<void()> connectionGone;
 };
 
@@ -69,8 +71,10 @@ private:
     void watchReading();
     void takeNextRequest();
     void answerError(int status, const QString& message);
+    void account(qint64 bodyBytes);
     void finish();
     void onReadyRead();
+    void discardInput();
     void onBytesWritten();
     void onFlushed();
     void onTimeout();
@@ -81,12 +85,14 @@ private:
     RequestParser m_parser;
     RequestParser::State m_watched = RequestParser::State::Start; ///< what m_timer is running for while Reading
     QTimer m_timer;
+    QDeadlineTimer m_lingerEnd;
     QByteArray m_input; ///< read and not yet parsed: the beginning of a pipelined request
     QByteArray m_shown; ///< the request line for QHttpServer to read
     Phase m_phase = Phase::Reading;
     bool m_keepsAlive = true;
     bool m_lingers = false; ///< the client may still be sending when its answer is complete
     bool m_continueSent = false;
+    qint64 m_bodyBytes = 0; ///< our part of GuardContext::bufferedBytes
     std::optional<HttpRequest> m_request;
     bool m_isHead = false;
     bool m_isHttp10 = false;

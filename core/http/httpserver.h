@@ -17,12 +17,16 @@ namespace cortex {
 struct HttpLimits {
     qint64 maxHeaderBytes = 64 * 1024; ///< of request line, headers and trailers together
     qint64 maxBodyBytes = 64 * 1024 * 1024;
+    /// Of all bodies together, from their first byte to the end of the answer; what goes beyond gets a 503.
+    qint64 maxBufferedBytes = 1024 * 1024 * 1024;
     int maxConnections = 4096; ///< further ones get a 503
     std::chrono::milliseconds headerTimeout{15'000}; ///< from a request's first byte to the end of its headers
     std::chrono::milliseconds bodyTimeout{120'000}; ///< from there to the end of its body
     std::chrono::milliseconds idleTimeout{75'000}; ///< between requests
     std::chrono::milliseconds writeTimeout{
         120'000}; ///< a client that takes no byte of its answer for so long is cut off
+    std::chrono::milliseconds lingerTimeout{2'000}; ///< after an error: for a client to stop sending and close
+    std::chrono::milliseconds lingerLimit{30'000}; ///< likewise, for one that goes on sending
 };
 
 /// HTTP/1.1 server over QHttpServer, with the connection guard that QHttpServer lacks: one request at a time per

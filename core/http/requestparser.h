@@ -32,8 +32,12 @@ public:
     /// "GET /path?query": the request line without the version.
     QByteArray requestLine() const { return m_request.method + ' ' + m_target; }
 
+    /// What the body has brought so far.
+    qint64 bodyBytes() const { return m_request.body.size(); }
     /// The complete request; the parser is ready for the next one.
     HttpRequest takeRequest();
+    /// Gives the request up for a reason of the caller's: frees what has come of it, and the state is Failed.
+    void refuse(int status, const QString& message) { fail(status, message); }
 
     int errorStatus() const { return m_errorStatus; }
     QString errorMessage() const { return m_errorMessage; }

@@ -3,7 +3,11 @@
 #include "core/http/httpserver.h"
 #include "rawclient.h"
 
+#include <netinet/in.h>
 #include <vector>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 using namespace cortex;
 using namespace std::chrono_literals;
@@ -17,15 +21,54 @@ QByteArray get(const char* path, const char* headers = "")
     return QByteArray("GET ") + path + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n";
 }
 
-QByteArray post(const QByteArray& body)
+QByteArray post(const QByteArray& body, const QByteArray& path = "/echo")
 {
-    return "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: " + QByteArray::number(body.size()) + "\r\n\r\n" + body;
+    return "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + QByteArray::number(body.size()) + "\r\n\r\n"
+        + body;
 }
 
 QByteArray body(const QByteArray& answer)
 {
     return answer.mid(answer.indexOf("\r\n\r\n") + 4);
 }
+
+/// A client that goes on sending after the server has ended its side, which QTcpSocket cannot.
+class StubbornClient : public QObject {
+public:
+    StubbornClient(quint16 port, const QByteArray& head)
+        : m_socket(::socket(AF_INET, SOCK_STREAM, 0))
+    {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        if (::connect(m_socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+            qFatal("cannot connect");
+        send(head);
+        connect(&m_trickle, &QTimer::timeout, this, [this] { send("more of the body"); });
+        m_trickle.start(5ms);
+    }
+    ~StubbornClient() override { ::close(m_socket); }
+
+    bool isReset() const { return m_reset; }
+    QByteArray received() const
+    {
+        QByteArray bytes(4096, '\0');
+        const ssize_t size = ::recv(m_socket, bytes.data(), static_cast<size_t>(bytes.size()), MSG_DONTWAIT);
+        return bytes.first(std::max<ssize_t>(size, 0));
+    }
+
+private:
+    void send(const QByteArray& bytes)
+    {
+        if (::send(m_socket, bytes.constData(), static_cast<size_t>(bytes.size()), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+            m_reset = true;
+    }
+
+    const int m_socket;
+    QTimer m_trickle;
+    bool m_reset = false;
+};
 
 } // namespace
 
@@ -47,10 +90,13 @@ class TestHttpServer : public QObject {
             m_reached.append(request.path);
             response->respond(200, "text/plain", request.body);
         });
-        m_server->route("GET", QStringLiteral("/held"), [this](const HttpRequest& request, const Response& response) {
-            m_reached.append(request.path);
-            m_held.push_back(response);
-        });
+        for (const char* method : {"GET", "POST"}) {
+            m_server->route(method, QStringLiteral("/held"),
+                            [this](const HttpRequest& request, const Response& response) {
+                                m_reached.append(request.path);
+                                m_held.push_back(response);
+                            });
+        }
         m_server->route("GET", QStringLiteral("/bad"),
                         [](const HttpRequest&, const Response&) { throw InputError(QStringLiteral("no such thing")); });
         m_server->route("GET", QStringLiteral("/forgotten"), [](const HttpRequest&, const Response&) {});
@@ -510,6 +556,62 @@ private Q_SLOTS:
         RawClient four(m_server->port());
         four.get("/hello");
         QVERIFY(four.waitFor("hello"));
+    }
+
+    void bodiesAreCappedTogether()
+    {
+        HttpLimits limits;
+        limits.maxBufferedBytes = 100'000;
+        start(limits);
+        const QByteArray large(60'000, 'x');
+        RawClient one(m_server->port());
+        one.send(post(large, "/held"));
+        held(0);
+        RawClient two(m_server->port());
+        two.send(post(large));
+        QVERIFY(two.waitForClose());
+        QCOMPARE(two.status(), 503);
+        QVERIFY(two.received().contains("\r\nRetry-After: "));
+        RawClient small(m_server->port());
+        small.send(get("/hello") + post("small"));
+        QVERIFY(small.waitFor("\r\n\r\nsmall"));
+        held(0).respond(200, "text/plain", "done"); // gives its part back
+        QVERIFY(one.waitFor("done"));
+        RawClient three(m_server->port());
+        three.send(post(large));
+        QVERIFY(three.waitFor(large));
+        // The sum counts what has come of bodies that are not complete.
+        RawClient unfinished(m_server->port());
+        unfinished.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+                        + QByteArray(limits.maxBufferedBytes + 1, 'x'));
+        QVERIFY(unfinished.waitForClose());
+        QCOMPARE(unfinished.status(), 503);
+        three.forget();
+        three.send(post(large));
+        QVERIFY(three.waitFor(large));
+    }
+
+    void errorsReachClientsThatAreStillSending()
+    {
+        HttpLimits limits;
+        limits.lingerTimeout = 200ms;
+        start(limits);
+        StubbornClient client(m_server->port(), "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n");
+        QElapsedTimer clock;
+        clock.start();
+        QVERIFY(waitUntil([&] { return client.isReset() || clock.elapsed() > 3 * limits.lingerTimeout.count(); }));
+        QVERIFY(!client.isReset());
+        QVERIFY(client.received().startsWith("HTTP/1.1 413 "));
+    }
+
+    void clientsThatNeverStopSendingAreCutOff()
+    {
+        HttpLimits limits;
+        limits.lingerLimit = 50ms;
+        start(limits);
+        StubbornClient client(m_server->port(), "no HTTP\r\n");
+        QVERIFY(waitUntil([&] { return client.isReset(); }));
+        QVERIFY(waitUntil([&] { return m_server->connectionCount() == 0; }));
     }
 
     void twoThousandIdleConnections()
