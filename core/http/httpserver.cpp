@@ -48,6 +48,24 @@ QString addressText(const QHostAddress& address, quint16 port)
     return (isV6 ? QStringLiteral("[%1]:%2") : QStringLiteral("%1:%2")).arg(address.toString()).arg(port);
 }
 
+/// True for a request that a web page of another site has a browser send. Such a page needs no permission to send, only
+/// to read the answer; and its reader's browser may be on the inside of a network that nobody else gets into. What is
+/// no web page (programs, extensions, apps with schemes of their own) cannot be led by one.
+bool isFromForeignPage(const HttpHeaders& headers)
+{
+    const QByteArray origin = headers.value("Origin");
+    if (origin == "null") // a page that hides where it is from
+        return true;
+    const bool isWeb = origin.startsWith("http://") || origin.startsWith("https://");
+    // Pages cannot set Sec-Fetch-Site; it is right also behind a proxy that does not pass Host on.
+    if (!isWeb || headers.value("Sec-Fetch-Site") == "same-origin")
+        return false;
+    const QUrl page(QString::fromLatin1(origin));
+    const QUrl ours(page.scheme() + QStringLiteral("://") + QString::fromLatin1(headers.value("Host")));
+    const int defaultPort = page.scheme() == QLatin1String("https") ? 443 : 80;
+    return page.host().isEmpty() || page.host() != ours.host() || page.port(defaultPort) != ours.port(defaultPort);
+}
+
 QString listenFailure(const QTcpServer& server, const QHostAddress& address, quint16 port)
 {
     const QString where = addressText(address, port);
@@ -175,6 +193,11 @@ void HttpServer::Private::answerCurrentRequest()
 
 void HttpServer::Private::answer(HttpRequest request, const std::shared_ptr<ResponseStream>& response)
 {
+    if (isFromForeignPage(request.headers)) {
+        const QString message = QStringLiteral("a web page of %1 may not send requests here; its server may")
+                                    .arg(QString::fromLatin1(request.headers.value("Origin")));
+        return response->respond(403, "application/json", context.errorBody(403, message));
+    }
     Router::Match match = router.find(request.method, request.path);
     if (!match.handler) {
         const int status = match.allowed.isEmpty() ? 404 : 405;

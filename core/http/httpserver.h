@@ -31,15 +31,16 @@ struct HttpLimits {
 
 /// HTTP/1.1 server over QHttpServer, with the connection guard that QHttpServer lacks: one request at a time per
 /// connection (pipelined ones wait), strict framing (no request smuggling), limits, time-outs, HEAD without body,
-/// Connection: close, HTTP/1.0, Expect: 100-continue, 405 with Allow. Lives on one thread with an event loop, where the
-/// handlers run too; they must not block. An InputError thrown by a handler before it answers becomes a 400 with its
-/// text. A client that closes its sending side counts as gone. core/http/README.md has the life of a connection.
+/// Connection: close, HTTP/1.0, Expect: 100-continue, 405 with Allow. What a web page of another origin has a browser
+/// send gets a 403. Lives on one thread with an event loop, where the handlers run too; they must not block. An
+/// InputError thrown by a handler before it answers becomes a 400 with its text. A client that closes its sending side
+/// counts as gone. core/http/README.md has the life of a connection.
 class HttpServer : public QObject {
     Q_OBJECT
 public:
     using Handler = std::function<void(const HttpRequest& request, const std::shared_ptr<ResponseStream>& response)>;
-    /// Bodies of the errors that the server itself answers (400, 404, 405, 408, 411, 413, 414, 431, 503 …), so that
-    /// each API keeps its own error shape. Default: OpenAI's.
+    /// Bodies of the errors that the server itself answers (400, 403, 404, 405, 408, 411, 413, 414, 431, 503 …), so
+    /// that each API keeps its own error shape. Default: OpenAI's.
     using ErrorBody = std::function<QByteArray(int status, const QString& message)>;
 
     explicit HttpServer(const HttpLimits& limits = {}, QObject* parent = nullptr);

@@ -341,6 +341,37 @@ private Q_SLOTS:
         QVERIFY(client.waitFor("\r\n\r\nhello"));
     }
 
+    void foreignPagesAreRefused_data()
+    {
+        QTest::addColumn<QByteArray>("headers");
+        QTest::addColumn<int>("status");
+        const auto row = [](const char* name, const char* headers, int status) {
+            QTest::newRow(name) << QByteArray(headers) + "\r\n" << status;
+        };
+        row("no page", "Host: x:31313\r\n", 200);
+        row("our own page", "Host: X:31313\r\nOrigin: http://x:31313\r\n", 200);
+        row("our own page on the usual port", "Host: x:80\r\nOrigin: http://x\r\n", 200);
+        row("behind a proxy with TLS", "Host: x\r\nOrigin: https://x\r\n", 200);
+        row("behind a proxy that hides Host",
+            "Host: 10.0.0.1:1\r\nOrigin: https://x\r\nSec-Fetch-Site: same-origin\r\n", 200);
+        row("an application", "Host: x\r\nOrigin: app://some.editor\r\n", 200);
+        row("another host", "Host: x\r\nOrigin: http://evil.example\r\n", 403);
+        row("another port", "Host: x:31313\r\nOrigin: http://x\r\n", 403);
+        row("a page beside ours", "Host: x\r\nOrigin: http://y\r\nSec-Fetch-Site: same-site\r\n", 403);
+        row("a page without a name", "Host: x\r\nOrigin: null\r\n", 403);
+        row("nonsense", "Host: x\r\nOrigin: http://\r\n", 403);
+    }
+
+    void foreignPagesAreRefused()
+    {
+        QFETCH(QByteArray, headers);
+        RawClient client(m_server->port());
+        client.send("GET /hello HTTP/1.1\r\n" + headers);
+        QVERIFY(client.waitFor("\r\n\r\n"));
+        QTEST(client.status(), "status");
+        QCOMPARE(m_reached.isEmpty(), client.status() == 403);
+    }
+
     // ------------------------------------------------------------------------------------------- the answer's side
 
     void departureIsNoticedWhileNothingIsWritten()

@@ -147,6 +147,7 @@ private Q_SLOTS:
     void listsModels();
     void clientErrors_data();
     void clientErrors();
+    void foreignPagesGiveNoOrders();
     void asksForKeys();
     void operatorLoadsAndUnloads();
     void eventsOfTheGateway();
@@ -595,6 +596,20 @@ void TestGateway::clientErrors()
     QVERIFY(error.contains(QLatin1String("param")) && error.contains(QLatin1String("code")));
     if (status == 404)
         QCOMPARE(error.value(QLatin1String("code")).toString(), QStringLiteral("model_not_found"));
+}
+
+void TestGateway::foreignPagesGiveNoOrders()
+{
+    FakeNeuron neuron;
+    neuron.addModel(QStringLiteral("m"), ModelStatus::Loaded);
+    Fleet fleet({&neuron});
+    QTRY_VERIFY(fleet.allOnline());
+    HttpHeaders headers;
+    headers.append("Origin", "http://evil.example");
+    headers.append("Content-Type", "text/plain"); // for which browsers ask nobody
+    const auto reply = fleet.ask("POST", QStringLiteral("/api/models/m/unload"), "{}", headers);
+    QCOMPARE(reply->status(), 403);
+    QCOMPARE(neuron.unloadOrders, 0);
 }
 
 void TestGateway::asksForKeys()
