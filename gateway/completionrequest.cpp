@@ -5,66 +5,179 @@
 
 #include <QJsonArray>
 #include <QJsonDocument>
-#include <QList>
-
-#include <algorithm>
 
 namespace cortex {
 
 namespace {
 
-struct Range {
-    qsizetype begin = 0;
-    qsizetype end = 0;
-};
+constexpr int maxDepth = 512; ///< the scan recurses
+constexpr qsizetype maxModelBytes = 4096;
 
-/// The index after the string that begins with the quote at `at`.
-qsizetype skipString(const QByteArray& json, qsizetype at)
+bool isSpace(char c)
 {
-    for (++at; at < json.size() && json.at(at) != '"'; ++at) {
-        if (json.at(at) == '\\')
-            ++at;
-    }
-    return std::min(at + 1, json.size());
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
 
-qsizetype skipSpace(const QByteArray& json, qsizetype at)
+/// A character of numbers, true, false and null.
+bool isOfScalar(char c)
 {
-    while (at < json.size()
-           && (json.at(at) == ' ' || json.at(at) == '\t' || json.at(at) == '\n' || json.at(at) == '\r'))
-        ++at;
-    return at;
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' || c == 'E';
 }
 
-/// Where the string values of top-level members "model" stand, quotes included. `json` is a valid JSON object.
-QList<Range> modelValues(const QByteArray& json)
+/// True where the inside of a JSON string means `word`, whose letters need no escape but may have one.
+bool spells(QByteArrayView string, QByteArrayView word)
 {
-    QList<Range> found;
-    int depth = 0;
-    for (qsizetype at = 0; at < json.size();) {
-        const char c = json.at(at);
-        if (c == '{' || c == '[')
-            ++depth;
-        else if (c == '}' || c == ']')
-            --depth;
-        if (c != '"') {
-            ++at;
+    for (const char letter : word) {
+        if (string.startsWith(letter)) {
+            string = string.sliced(1);
             continue;
         }
-        const qsizetype end = skipString(json, at);
-        const qsizetype colon = skipSpace(json, end);
-        if (depth == 1 && colon < json.size() && json.at(colon) == ':' && json.mid(at, end - at) == "\"model\"") {
-            const qsizetype value = skipSpace(json, colon + 1);
-            if (value < json.size() && json.at(value) == '"') {
-                found.append({value, skipString(json, value)});
-                at = found.last().end;
-                continue;
-            }
-        }
-        at = end;
+        if (string.size() < 6 || !string.startsWith("\\u00") || string.sliced(4, 2).toInt(nullptr, 16) != letter)
+            return false;
+        string = string.sliced(6);
     }
-    return found;
+    return string.isEmpty();
 }
+
+/// Walks over one JSON text and keeps of it where the border fields stand.
+class Scanner {
+public:
+    explicit Scanner(QByteArrayView json)
+        : m_json(json)
+    {
+    }
+
+    void scan()
+    {
+        if (m_json.startsWith("\xEF\xBB\xBF"))
+            m_at = 3;
+        const QByteArrayView whole = value(0);
+        skipSpace();
+        if (m_at != m_json.size())
+            fail("something more");
+        if (!whole.startsWith('{'))
+            throw InputError(QStringLiteral("The body must be a JSON object."));
+    }
+
+    QByteArrayView model; ///< the value's text; empty where there is none
+    QByteArrayView stream;
+
+private:
+    [[noreturn]] void fail(const char* what) const
+    {
+        throw InputError(
+            QStringLiteral("The body is not valid JSON: %1 at byte %2.").arg(QLatin1String(what)).arg(m_at));
+    }
+
+    char peek() const { return m_at < m_json.size() ? m_json[m_at] : '\0'; }
+
+    void skipSpace()
+    {
+        while (isSpace(peek()))
+            ++m_at;
+    }
+
+    bool skip(char c)
+    {
+        skipSpace();
+        if (peek() != c)
+            return false;
+        ++m_at;
+        return true;
+    }
+
+    /// Returns the value's text.
+    QByteArrayView value(int depth)
+    {
+        skipSpace();
+        const qsizetype begin = m_at;
+        if (depth > maxDepth)
+            fail("too deep nesting");
+        if (peek() == '{')
+            object(depth);
+        else if (peek() == '[')
+            array(depth);
+        else if (peek() == '"')
+            string();
+        else
+            scalar();
+        return m_json.sliced(begin, m_at - begin);
+    }
+
+    void object(int depth)
+    {
+        ++m_at;
+        if (skip('}'))
+            return;
+        do {
+            skipSpace();
+            const QByteArrayView key = string();
+            if (!skip(':'))
+                fail("a missing colon");
+            const QByteArrayView text = value(depth + 1);
+            if (depth == 0)
+                note(key, text);
+        } while (skip(','));
+        if (!skip('}'))
+            fail("a missing comma or brace");
+    }
+
+    void array(int depth)
+    {
+        ++m_at;
+        if (skip(']'))
+            return;
+        do
+            value(depth + 1);
+        while (skip(','));
+        if (!skip(']'))
+            fail("a missing comma or bracket");
+    }
+
+    /// Returns what stands between the quotes.
+    QByteArrayView string()
+    {
+        if (peek() != '"')
+            fail("a missing string");
+        const qsizetype begin = m_at + 1;
+        int backslashes = 1;
+        while (backslashes % 2 == 1) { // an odd number of them makes the quote after them a letter
+            const qsizetype quote = m_json.indexOf('"', m_at + 1);
+            if (quote < 0)
+                fail("a string without an end");
+            m_at = quote;
+            for (backslashes = 0; m_json[quote - 1 - backslashes] == '\\';)
+                ++backslashes;
+        }
+        return m_json.sliced(begin, m_at++ - begin);
+    }
+
+    void scalar()
+    {
+        const qsizetype begin = m_at;
+        while (isOfScalar(peek()))
+            ++m_at;
+        const QByteArrayView text = m_json.sliced(begin, m_at - begin);
+        const bool isNumber = !text.isEmpty() && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'));
+        if (!isNumber && text != "true" && text != "false" && text != "null")
+            fail("no value");
+    }
+
+    /// Two of a name mean one thing to one reader and another to the next.
+    void note(QByteArrayView key, QByteArrayView text)
+    {
+        for (const auto& [name, field] : {std::pair("model", &model), std::pair("stream", &stream)}) {
+            if (!spells(key, name))
+                continue;
+            if (!field->isEmpty())
+                throw InputError(QStringLiteral("The body names '%1' twice.").arg(QLatin1String(name)));
+            *field = text;
+        }
+    }
+
+    const QByteArrayView m_json;
+    qsizetype m_at = 0;
+};
 
 QByteArray quoted(const QString& text)
 {
@@ -76,37 +189,28 @@ QByteArray quoted(const QString& text)
 
 CompletionRequest parseCompletionRequest(const QByteArray& body)
 {
-    QJsonParseError error;
-    const QJsonDocument document = QJsonDocument::fromJson(body, &error);
-    if (error.error != QJsonParseError::NoError) {
-        throw InputError(
-            QStringLiteral("The body is not valid JSON: %1 at byte %2.").arg(error.errorString()).arg(error.offset));
-    }
-    if (!document.isObject())
-        throw InputError(QStringLiteral("The body must be a JSON object."));
-    const QJsonObject json = document.object();
-    const QJsonValue model = json.value(QLatin1String("model"));
-    if (!model.isString() || model.toString().isEmpty())
+    Scanner scanner(body);
+    scanner.scan();
+    if (scanner.model.size() > maxModelBytes)
+        throw InputError(QStringLiteral("'model' is longer than %1 bytes.").arg(maxModelBytes));
+    const QString model = QJsonDocument::fromJson('[' + scanner.model.toByteArray() + ']').array().at(0).toString();
+    if (model.isEmpty())
         throw InputError(QStringLiteral("The body must name a 'model' (a string). GET /v1/models lists them."));
-    const QJsonValue stream = json.value(QLatin1String("stream"));
-    if (!stream.isUndefined() && !stream.isNull() && !stream.isBool())
+    const QByteArrayView stream = scanner.stream;
+    if (!stream.isEmpty() && stream != "true" && stream != "false" && stream != "null")
         throw InputError(QStringLiteral("'stream' must be true or false."));
-    return {.model = model.toString(), .stream = stream.toBool()};
+    const qsizetype begin = scanner.model.data() - body.constData();
+    return {.model = model, .stream = stream == "true", .modelBegin = begin, .modelEnd = begin + scanner.model.size()};
 }
 
-QByteArray withModel(const QByteArray& body, const QString& model)
+QByteArray withModel(const QByteArray& body, const CompletionRequest& request, const QString& model)
 {
-    const QList<Range> values = modelValues(body);
-    QJsonObject json = QJsonDocument::fromJson(body).object();
-    const bool plain = values.size() == 1
-        && body.mid(values.first().begin, values.first().end - values.first().begin)
-            == quoted(json.value(QLatin1String("model")).toString());
-    if (plain) {
-        const Range& range = values.first();
-        return body.left(range.begin) + quoted(model) + body.mid(range.end);
-    }
-    json.insert(QStringLiteral("model"), model);
-    return QJsonDocument(json).toJson(QJsonDocument::Compact);
+    const QByteArrayView bytes(body);
+    QByteArray result;
+    const QByteArray value = quoted(model);
+    result.reserve(body.size() + value.size());
+    result.append(bytes.first(request.modelBegin)).append(value).append(bytes.sliced(request.modelEnd));
+    return result;
 }
 
 } // namespace cortex

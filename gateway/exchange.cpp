@@ -97,7 +97,8 @@ void Exchange::sendUpstream()
     request.url = nodeUrl(m_lease.endpoint(), m_path);
     request.headers.append("Content-Type", "application/json");
     request.headers.append("Accept", m_request.stream ? "text/event-stream" : "application/json");
-    request.body = m_request.model == m_lease.nodeModelId() ? m_body : withModel(m_body, m_lease.nodeModelId());
+    request.body =
+        m_request.model == m_lease.nodeModelId() ? m_body : withModel(m_body, m_request, m_lease.nodeModelId());
     request.connectTimeout = connectTimeout;
     m_body.clear();
     m_upstream = m_context.client.send(request);

@@ -12,6 +12,8 @@ namespace cortex {
 
 namespace {
 
+constexpr qsizetype maxOrderBytes = 64 * 1024;
+
 void respondError(const std::shared_ptr<ResponseStream>& response, const RouteError& error)
 {
     response->respondJson(error.status, error.toJson(), error.headers());
@@ -20,6 +22,8 @@ void respondError(const std::shared_ptr<ResponseStream>& response, const RouteEr
 /// The optional {"node"} of an operator's order. Throws InputError, which the server answers with 400.
 QString nodeOf(const QByteArray& body)
 {
+    if (body.size() > maxOrderBytes)
+        throw InputError(QStringLiteral("The body of an order has at most %1 bytes.").arg(maxOrderBytes));
     if (body.trimmed().isEmpty())
         return {};
     const QJsonDocument document = QJsonDocument::fromJson(body);

@@ -32,6 +32,7 @@ CurlReply::CurlReply(const HttpClientRequest& request, CurlMulti& multi)
     if (request.idleTimeout.count() > 0) {
         connect(&m_idle, &QTimer::timeout, this, &CurlReply::checkProgress);
         m_idle.start(request.idleTimeout);
+        m_sinceCheck.start();
     }
     multi.add(this);
 }
@@ -222,6 +223,9 @@ void CurlReply::clientGone()
 /// Silence is measured over both directions, so that a long upload is not taken for it; a pause of ours does not count.
 void CurlReply::checkProgress()
 {
+    // Where the event loop itself stood still, what the peer has sent may lie unread: it gets its time again.
+    if (std::chrono::milliseconds(m_sinceCheck.restart()) > m_request.idleTimeout * 3 / 2)
+        return;
     curl_off_t up = 0;
     curl_off_t down = 0;
     curl_easy_getinfo(m_easy, CURLINFO_SIZE_UPLOAD_T, &up);

@@ -3,6 +3,7 @@
 
 #include "core/http/httpclient.h"
 
+#include <QElapsedTimer>
 #include <QPointer>
 #include <QTimer>
 
@@ -71,6 +72,7 @@ private:
     curl_slist* m_headerList = nullptr;
     const HttpClientRequest m_request; ///< libcurl reads the body in place
     QTimer m_idle;
+    QElapsedTimer m_sinceCheck;
     qint64 m_progress = 0; ///< bytes moved when m_idle last looked
 
     int m_status = 0;

@@ -5,6 +5,7 @@
 
 #include <QPointer>
 #include <QTcpServer>
+#include <QThread>
 
 #include <functional>
 #include <vector>
@@ -419,6 +420,18 @@ private Q_SLOTS:
         QVERIFY2(!reply->isFinished(), qPrintable(reply->errorText()));
         QVERIFY(waitUntil([&] { return reply->isFinished(); }));
         QCOMPARE(reply->failure(), Failure::Timeout);
+    }
+
+    void aHaltOfTheLoopIsNoSilence()
+    {
+        HttpClientRequest r = request("/held");
+        r.idleTimeout = 50ms;
+        std::unique_ptr<HttpReply> reply(m_client->send(r));
+        ResponseStream& response = held(0);
+        QThread::msleep(200); // the loop's timers fire before it has read what comes now
+        response.respond(200, "text/plain", "late");
+        QVERIFY(waitUntil([&] { return reply->isFinished(); }));
+        QCOMPARE(reply->body(), QByteArray("late"));
     }
 
     void totalTimeout()

@@ -579,6 +579,10 @@ void TestGateway::clientErrors_data()
     QTest::newRow("stream is no boolean")
         << QByteArray("{\"model\":\"m\",\"stream\":\"yes\"}") << 400 << QStringLiteral("'stream'");
     QTest::newRow("deep") << QByteArray(100'000, '[') << 400 << QStringLiteral("not valid JSON");
+    QTest::newRow("two models") << QByteArray("{\"model\":\"a\",\"mod\\u0065l\":\"b\"}") << 400
+                                << QStringLiteral("'model' twice");
+    QTest::newRow("a long model") << QByteArray("{\"model\":\"" + QByteArray(10'000, 'm') + "\"}") << 400
+                                  << QStringLiteral("4096 bytes");
     QTest::newRow("unknown model") << QByteArray("{\"model\":\"none\"}") << 404 << QStringLiteral("GET /v1/models");
 }
 
@@ -661,6 +665,7 @@ void TestGateway::operatorLoadsAndUnloads()
     QCOMPARE(fleet.ask("POST", path.arg(QStringLiteral("load")))->status(), 200);
     QCOMPARE(fleet.ask("POST", path.arg(QStringLiteral("load")), "{\"node\":\"n9\"}")->status(), 409);
     QCOMPARE(fleet.ask("POST", path.arg(QStringLiteral("load")), "[]")->status(), 400);
+    QCOMPARE(fleet.ask("POST", path.arg(QStringLiteral("load")), QByteArray(100'000, ' '))->status(), 400);
     QCOMPARE(fleet.ask("POST", QStringLiteral("/api/models/none/load"))->status(), 404);
     const auto unloaded = fleet.ask("POST", path.arg(QStringLiteral("unload")));
     QCOMPARE(unloaded->status(), 200);

@@ -4,6 +4,7 @@
 #include "gateway/completionrequest.h"
 #include "gateway/streamtap.h"
 
+#include <QElapsedTimer>
 #include <QJsonDocument>
 #include <QTest>
 
@@ -14,6 +15,9 @@ class TestProxyParts : public QObject {
 
 private Q_SLOTS:
     void readsTheBorder();
+    void refusesWhatIsNoJson_data();
+    void refusesWhatIsNoJson();
+    void buildsNoValues();
     void replacesModel_data();
     void replacesModel();
     void countsTokens();
@@ -29,7 +33,50 @@ void TestProxyParts::readsTheBorder()
     QVERIFY(parseCompletionRequest("{\"stream\":true,\"model\":\"m\"}").stream);
     QVERIFY(!parseCompletionRequest("{\"stream\":null,\"model\":\"m\"}").stream);
     QVERIFY_THROWS_EXCEPTION(InputError, parseCompletionRequest("{\"model\":\"\"}"));
-    QVERIFY_THROWS_EXCEPTION(InputError, parseCompletionRequest("{\"model\":\"m\"} trailing"));
+    QCOMPARE(parseCompletionRequest("\xEF\xBB\xBF{\"model\":\"\\u00e9\\\"\"} ").model, QStringLiteral("é\""));
+    QVERIFY(parseCompletionRequest("{\"\\u0073tream\":true,\"model\":\"m\"}").stream);
+    const CompletionRequest nested =
+        parseCompletionRequest("{\"x\":[{},[],{\"stream\":true},-1.5e+3,null,false],\"model\":\"m\",\"Model\":1}");
+    QCOMPARE(nested.model, QStringLiteral("m"));
+    QVERIFY(!nested.stream);
+}
+
+void TestProxyParts::refusesWhatIsNoJson_data()
+{
+    QTest::addColumn<QByteArray>("body");
+    const auto row = [](const char* body) { QTest::newRow(body) << QByteArray(body); };
+    row("{\"model\":\"m\"} trailing");
+    row("{\"model\":\"m\"");
+    row("{\"model\":\"m\",}");
+    row("{\"model\":\"m\" \"x\":1}");
+    row("{\"model\":\"m\",\"x\"}");
+    row("{\"model\":\"m\",x:1}");
+    row("{\"model\":\"m\",\"x\":}");
+    row("{\"model\":\"m\",\"x\":[1,]}");
+    row("{\"model\":\"m\",\"x\":[1}]");
+    row("{\"model\":\"m\",\"x\":nul}");
+    row("{\"model\":\"m\",\"x\":\"\\\"}");
+    row("{\"model\":\"m\\");
+    row("\"model\"");
+}
+
+void TestProxyParts::refusesWhatIsNoJson()
+{
+    QFETCH(QByteArray, body);
+    QVERIFY_THROWS_EXCEPTION(InputError, parseCompletionRequest(body));
+}
+
+/// The gateway's one thread reads a body while every stream waits, and Qt takes a hundred times as long for this one.
+void TestProxyParts::buildsNoValues()
+{
+    const QByteArray body = "{\"model\":\"m\",\"x\":[" + QByteArray("[[[[[1]]]],[[[[1]]]]],").repeated(200'000) + "0]}";
+    QElapsedTimer clock;
+    clock.start();
+    QCOMPARE(parseCompletionRequest(body).model, QStringLiteral("m"));
+    const qint64 ours = clock.restart();
+    QVERIFY(QJsonDocument::fromJson(body).isObject());
+    const qint64 qts = clock.elapsed();
+    QVERIFY2(ours * 2 < qts, qPrintable(QStringLiteral("%1 ms of %2 ms").arg(ours).arg(qts)));
 }
 
 void TestProxyParts::replacesModel_data()
@@ -51,10 +98,8 @@ void TestProxyParts::replacesModel_data()
                                        << QByteArray("{\"x\":\"}]{[\\\\\",\"model\":\"b\"}");
     QTest::newRow("quotes in the id") << QByteArray("{\"model\":\"a\"}") << QStringLiteral("b\"\\\n")
                                       << QByteArray("{\"model\":\"b\\\"\\\\\\n\"}");
-    QTest::newRow("twice") << QByteArray("{\"model\":\"x\",\"model\":\"a\"}") << QStringLiteral("b")
-                           << QByteArray("{\"model\":\"b\"}");
     QTest::newRow("by an escape") << QByteArray("{\"mod\\u0065l\":\"a\"}") << QStringLiteral("b")
-                                  << QByteArray("{\"model\":\"b\"}");
+                                  << QByteArray("{\"mod\\u0065l\":\"b\"}");
 }
 
 void TestProxyParts::replacesModel()
@@ -62,8 +107,9 @@ void TestProxyParts::replacesModel()
     QFETCH(QByteArray, body);
     QFETCH(QString, model);
     QFETCH(QByteArray, expected);
-    QCOMPARE(withModel(body, model), expected);
-    QCOMPARE(parseCompletionRequest(withModel(body, model)).model, model);
+    const QByteArray replaced = withModel(body, parseCompletionRequest(body), model);
+    QCOMPARE(replaced, expected);
+    QCOMPARE(parseCompletionRequest(replaced).model, model);
 }
 
 void TestProxyParts::countsTokens()
