@@ -160,18 +160,35 @@ void Exchange::onUpstreamFinished()
 {
     const HttpReply::Failure failure = m_upstream->failure();
     if (failure == HttpReply::Failure::None) {
-        if (m_relaying) {
-            m_response->end();
-            finish(false);
-        } else {
+        if (m_relaying)
+            endRelay(
+                QStringLiteral("The node %1 ended its stream before the answer was complete.").arg(m_lease.node()));
+        else
             answerCollected();
-        }
         return;
     }
     const QString text =
         QStringLiteral("The node %1 failed to answer: %2").arg(m_lease.node(), m_upstream->errorText());
     const bool unreached = failure == HttpReply::Failure::Refused || failure == HttpReply::Failure::Resolve;
-    fail(unreached ? unavailable(QStringLiteral("node_unreachable"), text, 5) : upstreamError(text));
+    if (m_relaying)
+        endRelay(text);
+    else
+        fail(unreached ? unavailable(QStringLiteral("node_unreachable"), text, 5) : upstreamError(text));
+}
+
+/// Nothing more comes of a relayed stream. However properly its connection ended, the stream is whole only where the
+/// node said so; `fault` is what to say where it said nothing.
+void Exchange::endRelay(const QString& fault)
+{
+    if (m_tap.sawDone()) {
+        m_response->end();
+        finish(false);
+    } else if (m_tap.sawError()) {
+        m_cut = true;
+        finish(true);
+    } else {
+        fail(upstreamError(fault));
+    }
 }
 
 /// The node's whole answer, which is no event stream: a completion in one piece, or an error of its own, passed on as

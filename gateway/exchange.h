@@ -33,6 +33,7 @@ private:
     void onData(const QByteArray& bytes);
     void relay(const QByteArray& bytes);
     void onUpstreamFinished();
+    void endRelay(const QString& fault);
     void answerCollected();
     void onClientGone();
     void onNodeChanged(const QString& node);

@@ -11,6 +11,8 @@ namespace cortex {
 
 namespace {
 
+constexpr qsizetype tailBytes = 18;
+
 std::optional<TokenUsage> usageFrom(const QJsonObject& json)
 {
     const QJsonValue value = json.value(QLatin1String("usage"));
@@ -53,7 +55,7 @@ int StreamTap::push(const QByteArray& bytes)
 {
     if (bytes.isEmpty())
         return 0;
-    m_tail = (m_tail + bytes.right(4)).right(4);
+    m_tail = (m_tail + bytes.right(tailBytes)).right(tailBytes);
     m_atBoundary = m_tail.endsWith("\n\n") || m_tail.endsWith("\r\n\r\n") || m_tail.endsWith("\r\r");
     int fresh = 0;
     for (const SseEvent& event : m_parser.push(bytes)) {
@@ -64,6 +66,7 @@ int StreamTap::push(const QByteArray& bytes)
         const QJsonObject chunk = QJsonDocument::fromJson(event.data).object();
         if (const std::optional<TokenUsage> usage = usageFrom(chunk))
             m_usage = usage;
+        m_sawError = m_sawError || chunk.value(QLatin1String("error")).isObject();
         if (carriesTokens(chunk))
             ++fresh;
     }

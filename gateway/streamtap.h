@@ -25,16 +25,19 @@ public:
     int push(const QByteArray& bytes);
     qint64 chunks() const { return m_chunks; }
     const std::optional<TokenUsage>& usage() const { return m_usage; }
-    bool sawDone() const { return m_sawDone; } ///< data: [DONE]
+    /// data: [DONE]. At the end of a stream also where the blank line after it is missing, or where counting has ended.
+    bool sawDone() const { return m_sawDone || m_tail.trimmed().endsWith("data: [DONE]"); }
+    bool sawError() const { return m_sawError; } ///< the node's own {"error": …}
     /// True between two events: a comment may be put in here without breaking a frame.
     bool isAtBoundary() const { return m_atBoundary; }
 
 private:
     SseParser m_parser{1024 * 1024};
-    QByteArray m_tail;
+    QByteArray m_tail; ///< enough for "data: [DONE]" and the line ends around it
     qint64 m_chunks = 0;
     std::optional<TokenUsage> m_usage;
     bool m_sawDone = false;
+    bool m_sawError = false;
     bool m_atBoundary = true;
 };
 

@@ -82,6 +82,18 @@ struct Fleet {
         return reply;
     }
 
+    /// The text of /metrics.
+    QByteArray metrics()
+    {
+        HttpClientRequest request;
+        request.url = QUrl(QStringLiteral("http://127.0.0.1:%1/metrics").arg(gateway->metricsPort()));
+        const std::unique_ptr<HttpReply> reply(client.send(request));
+        const bool isThere = QTest::qWaitFor([&] { return reply->isFinished(); }, 10'000);
+        if (!isThere || !reply->headers().value("content-type").startsWith("text/plain; version=0.0.4"))
+            qWarning("no metrics");
+        return reply->body();
+    }
+
     std::unique_ptr<Gateway> gateway;
     HttpClient client;
     FleetSnapshot latest;
@@ -139,6 +151,8 @@ private Q_SLOTS:
     void disconnectCancelsUpstream();
     void disconnectWhileWaitingLeavesTheQueue();
     void nodeDiesInMidStream();
+    void nodeEndsItsStreamEarly_data();
+    void nodeEndsItsStreamEarly();
     void nodeRefusesConnection();
     void slowClientHoldsTheNodeBack();
     void reconnectsToEvents();
@@ -425,6 +439,51 @@ void TestGateway::nodeDiesInMidStream()
     QTRY_COMPARE(fleet.inFlight(), 0);
 }
 
+void TestGateway::nodeEndsItsStreamEarly_data()
+{
+    QTest::addColumn<QByteArray>("last");
+    QTest::addColumn<bool>("endsProperly");
+    QTest::addColumn<QByteArray>("expectedCode");
+    const QByteArray error = "data: {\"error\":{\"message\":\"boom\",\"code\":\"engine_failed\"}}\n\n";
+    QTest::newRow("without a word") << chunk("two") << true << QByteArray("upstream_error");
+    QTest::newRow("in the middle of a frame") << QByteArray("data: {\"cho") << true << QByteArray("upstream_error");
+    QTest::newRow("with an error") << error << true << QByteArray("engine_failed");
+    QTest::newRow("with an error and a reset") << error << false << QByteArray("engine_failed");
+}
+
+void TestGateway::nodeEndsItsStreamEarly()
+{
+    QFETCH(QByteArray, last);
+    QFETCH(bool, endsProperly);
+    QFETCH(QByteArray, expectedCode);
+    FakeNeuron neuron;
+    neuron.addModel(QStringLiteral("m"), ModelStatus::Loaded);
+    Response held;
+    neuron.onCompletion = [&](const HttpRequest&, const Response& response) {
+        held = response;
+        response->beginEventStream();
+        response->write(chunk("one") + last);
+    };
+    Fleet fleet({&neuron});
+    QTRY_VERIFY(fleet.allOnline());
+    Stream stream(fleet.send("POST", chat, streamBody("m")));
+    QVERIFY(stream.waitFor(last));
+    if (endsProperly)
+        held->end();
+    else
+        held->abort();
+    QVERIFY(stream.waitForEnd());
+    QVERIFY(stream.reply->failure() != HttpReply::Failure::None);
+    QCOMPARE(stream.bytes.count("\"error\""), 1);
+    const QList<SseEvent> events = SseParser().push(stream.bytes);
+    const QJsonObject error =
+        QJsonDocument::fromJson(events.last().data).object().value(QLatin1String("error")).toObject();
+    QCOMPARE(error.value(QLatin1String("code")).toString().toUtf8(), expectedCode);
+    QTRY_COMPARE(fleet.inFlight(), 0);
+    const QByteArray metrics = fleet.metrics();
+    QVERIFY2(metrics.contains("cortex_request_errors_total{model=\"m\",node=\"n1\"} 1\n"), metrics.constData());
+}
+
 void TestGateway::nodeRefusesConnection()
 {
     FakeNeuron neuron;
@@ -448,12 +507,15 @@ void TestGateway::slowClientHoldsTheNodeBack()
     Response held;
     qint64 sent = 0;
     const QByteArray block = "data: " + QByteArray(256 * 1024, 'x') + "\n\n";
+    const QByteArray done = "data: [DONE]\n\n";
     const auto fill = [&] {
         while (held && sent < total && held->pendingBytes() < 512 * 1024) {
             held->write(block);
             sent += block.size();
         }
         if (held && sent >= total) {
+            held->write(done);
+            sent += done.size();
             held->end();
             held.reset();
         }
@@ -695,6 +757,7 @@ void TestGateway::eventsOfTheGateway()
         response->beginEventStream();
         for (int i = 0; i < 10; ++i)
             response->write(chunk("x"));
+        response->write("data: [DONE]\n\n");
         response->end();
     };
     Fleet fleet({&neuron});
@@ -750,12 +813,7 @@ void TestGateway::metricsText()
     neuron.setStatus(QStringLiteral("m"), ModelStatus::Loaded);
     QTRY_VERIFY(asked->isFinished());
     fleet.ask("POST", chat, "{\"model\":\"unheard-of\"}");
-    HttpClientRequest request;
-    request.url = QUrl(QStringLiteral("http://127.0.0.1:%1/metrics").arg(fleet.gateway->metricsPort()));
-    const std::unique_ptr<HttpReply> reply(fleet.client.send(request));
-    QTRY_VERIFY(reply->isFinished());
-    QVERIFY(reply->headers().value("content-type").startsWith("text/plain; version=0.0.4"));
-    const QByteArray text = reply->body();
+    const QByteArray text = fleet.metrics();
     const QByteArrayList expected{
         "cortex_requests_total{model=\"m\",node=\"n1\"} 1",
         "cortex_requests_total{model=\"\",node=\"\"} 1",

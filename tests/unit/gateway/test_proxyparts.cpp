@@ -21,6 +21,7 @@ private Q_SLOTS:
     void replacesModel_data();
     void replacesModel();
     void countsTokens();
+    void knowsHowAStreamEnded();
     void findsBoundaries();
     void survivesAnything();
 };
@@ -139,6 +140,26 @@ void TestProxyParts::countsTokens()
     QVERIFY(!usageOf("{\"usage\":null}"));
     QVERIFY(!usageOf("no json"));
     QCOMPARE(usageOf("{\"usage\":{\"prompt_tokens\":-5}}")->promptTokens, 0);
+}
+
+void TestProxyParts::knowsHowAStreamEnded()
+{
+    const auto after = [](const QByteArray& stream) {
+        StreamTap tap;
+        tap.push(stream);
+        return std::pair(tap.sawDone(), tap.sawError());
+    };
+    const std::pair cut(false, false);
+    const std::pair whole(true, false);
+    QCOMPARE(after("data: {\"choices\":[],\"error\":null}\n\n"), cut);
+    QCOMPARE(after("data: {\"choices\":[{\"delta\":{\"content\":\"[DONE]\"}}]}\n\n"), cut);
+    QCOMPARE(after("data: {\"error\":{\"message\":\"boom\"}}\n\n"), std::pair(false, true));
+    QCOMPARE(after("data: [DONE]\r\n\r\n: a comment\n\n"), whole);
+    QCOMPARE(after("data: [DONE]\n"), whole); // the blank line is missing
+    // Of an event too large to look into nothing is known, but how the stream ends is.
+    const QByteArray large = "data: " + QByteArray(2'000'000, 'x') + "\n\n";
+    QCOMPARE(after(large), cut);
+    QCOMPARE(after(large + "data: [DONE]\r\n\r\n"), whole);
 }
 
 void TestProxyParts::findsBoundaries()
