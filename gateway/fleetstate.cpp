@@ -109,6 +109,9 @@ void FleetState::setNodeStatus(const QString& name, NodeStatus status, const QSt
     if (Node* node = mutableNode(name)) {
         node->snapshot.status = status;
         node->snapshot.error = error;
+        // What others had there ends with the node; our own requests may outlive the break and give back their leases.
+        if (status != NodeStatus::Online)
+            m_foreign.remove(name);
     }
 }
 
@@ -135,13 +138,31 @@ void FleetState::setHealth(const QString& name, const Health& health)
 /// The node counts all of its requests, ours too; the surplus over our leases at this moment is other people's.
 void FleetState::noteForeignLoad(const Node& node)
 {
-    m_foreign.removeIf([&](const auto& entry) { return entry.key().node == node.snapshot.name; });
+    const QString& name = node.snapshot.name;
+    QHash<QString, int>& foreign = m_foreign[name];
+    foreign.clear();
     for (const ModelActivity& activity : node.snapshot.health.models) {
-        const ReplicaKey key{node.snapshot.name, modelIdOf(activity.id)};
-        const int surplus = activity.inFlight + activity.queueDepth - leases(key);
+        const QString model = modelIdOf(activity.id);
+        const int ours = nodeModelId(name, model) == activity.id ? leases({name, model}) : 0;
+        const int surplus = activity.inFlight + activity.queueDepth - ours;
         if (surplus > 0)
-            m_foreign.insert(key, surplus);
+            foreign.insert(activity.id, surplus);
     }
+}
+
+int FleetState::loadOf(const ReplicaKey& key) const
+{
+    return leases(key) + m_foreign.value(key.node).value(nodeModelId(key.node, key.model));
+}
+
+/// Our leases and what others have on any replica that goes by this id: a node may have several quantizations of it.
+int FleetState::inFlight(const ReplicaKey& key) const
+{
+    int count = leases(key);
+    const QHash<QString, int> foreign = m_foreign.value(key.node);
+    for (auto entry = foreign.begin(); entry != foreign.end(); ++entry)
+        count += modelIdOf(entry.key()) == key.model ? *entry : 0;
+    return count;
 }
 
 void FleetState::setModels(const QString& name, const QList<NodeModel>& models)
@@ -261,8 +282,9 @@ const ModelActivity* FleetState::activity(const ReplicaKey& key) const
     const Node* node = findEntry(key.node);
     if (!node)
         return nullptr;
+    const QString id = nodeModelId(key.node, key.model);
     for (const ModelActivity& activity : node->snapshot.health.models) {
-        if (modelIdOf(activity.id) == key.model)
+        if (activity.id == id)
             return &activity;
     }
     return nullptr;
@@ -293,7 +315,7 @@ FleetModel FleetState::fleetModel(const QString& id) const
     int best = -1;
     for (const Node& node : m_nodes) {
         const ReplicaKey key{node.snapshot.name, id};
-        model.inFlight += loadOf(key);
+        model.inFlight += inFlight(key);
         const NodeModel* here = modelOn(node.snapshot.name, id);
         if (!here || node.snapshot.status != NodeStatus::Online)
             continue;

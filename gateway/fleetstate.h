@@ -83,7 +83,8 @@ public:
     int leases(const ReplicaKey& key) const { return m_leases.value(key); }
     const QHash<ReplicaKey, int>& allLeases() const { return m_leases; } ///< only those above 0
     /// Requests on the replica: our leases and what others had there at the node's last report.
-    int loadOf(const ReplicaKey& key) const { return leases(key) + m_foreign.value(key); }
+    int loadOf(const ReplicaKey& key) const;
+    /// What the node last told of the replica that our requests go to.
     const ModelActivity* activity(const ReplicaKey& key) const;
     std::optional<PendingLoad> load(const QString& model) const;
     const QHash<QString, PendingLoad>& loads() const { return m_loads; }
@@ -103,6 +104,7 @@ private:
     const Node* findEntry(const QString& name) const;
     void reindex(Node& node) const;
     void noteForeignLoad(const Node& node);
+    int inFlight(const ReplicaKey& key) const;
     FleetModel fleetModel(const QString& model) const;
     NodeSnapshot inOurNames(NodeSnapshot node) const;
 
@@ -112,7 +114,7 @@ private:
     QList<Node> m_nodes; ///< in the config's order
     QHash<QString, qsizetype> m_nodeIndex;
     QHash<ReplicaKey, int> m_leases;
-    QHash<ReplicaKey, int> m_foreign;
+    QHash<QString, QHash<QString, int>> m_foreign; ///< other people's requests: node → the node's id of a model → count
     QHash<QString, PendingLoad> m_loads;
     QHash<ReplicaKey, LoadFailure> m_failures;
     QHash<ReplicaKey, qint64> m_retiring;

@@ -7,6 +7,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <map>
+
 namespace cortex {
 
 namespace {
@@ -54,10 +56,16 @@ std::vector<prometheus::MetricFamily> modelGauges(const FleetState& state, const
         const NodeSnapshot& node = state.node(i);
         if (node.status != NodeStatus::Online)
             continue;
+        // Several of a node's models may go by one id of ours, and a series must stand only once.
+        std::map<QString, ModelActivity> byModel;
         for (const ModelActivity& activity : node.health.models) {
-            const Labels labels = labelsOf(state.modelIdOf(activity.id), node.name);
-            addGauge(inFlight, labels, activity.inFlight);
-            addGauge(depth, labels, activity.queueDepth);
+            ModelActivity& sum = byModel[state.modelIdOf(activity.id)];
+            sum.inFlight += activity.inFlight;
+            sum.queueDepth += activity.queueDepth;
+        }
+        for (const auto& [model, sum] : byModel) {
+            addGauge(inFlight, labelsOf(model, node.name), sum.inFlight);
+            addGauge(depth, labelsOf(model, node.name), sum.queueDepth);
         }
     }
     for (auto count = waiting.begin(); count != waiting.end(); ++count)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-only
 // The router's rules: single decisions as a table, and properties over long random histories of random fleets.
+#include "gateway/metrics.h"
 #include "gateway/modelrouter.h"
 
 #include <QSet>
@@ -116,6 +117,8 @@ private Q_SLOTS:
     void unknownModel();
     void leastLoadedReplica();
     void otherPeoplesRequestsCount();
+    void otherPeoplesRequestsEndWithTheirNode();
+    void twoQuantizationsOfOneModel();
     void fullReplicasMakeWait();
     void placement();
     void placementKeepsMemoryInHand();
@@ -182,6 +185,44 @@ void TestRouting::otherPeoplesRequestsCount()
     health.models = {ModelActivity{.id = m, .inFlight = 1}};
     state.setHealth(name(0), health);
     QCOMPARE(state.loadOf({name(0), m}), 1);
+}
+
+void TestRouting::otherPeoplesRequestsEndWithTheirNode()
+{
+    FleetState state = online(1);
+    state.setModel(name(0), listed(m, ModelStatus::Loaded), 0);
+    state.addLease({name(0), m});
+    Health health = healthOf(8000);
+    health.models = {ModelActivity{.id = m, .inFlight = 3}};
+    state.setHealth(name(0), health);
+    QCOMPARE(state.snapshot().models.first().inFlight, 3);
+    state.setNodeStatus(name(0), NodeStatus::Offline);
+    QCOMPARE(state.snapshot().models.first().inFlight, 1); // ours may still be answered
+}
+
+void TestRouting::twoQuantizationsOfOneModel()
+{
+    const Catalogue catalogue{.models = {entry(m, 0, QStringLiteral("Org/M"))}, .aliases = {}};
+    FleetState state = online(1, catalogue);
+    const QString busy = QStringLiteral("Org/M:Q4");
+    const QString idle = QStringLiteral("Org/M:Q8");
+    state.setModels(name(0), {listed(idle, ModelStatus::Loaded), listed(busy, ModelStatus::Loaded)});
+    QCOMPARE(state.nodeModelId(name(0), m), idle);
+    state.addLease({name(0), m});
+    Health health = healthOf(8000);
+    health.models = {ModelActivity{.id = busy, .inFlight = 2, .maxInFlight = 1, .queueDepth = 3},
+                     ModelActivity{.id = idle, .inFlight = 2, .maxInFlight = 4, .queueDepth = 1}};
+    state.setHealth(name(0), health);
+    // Requests go to one of the two: its places count, and what others have there.
+    QCOMPARE(state.activity({name(0), m})->id, idle);
+    QCOMPARE(state.loadOf({name(0), m}), 3);
+    QVERIFY(leases(decide(state, m, 0), 0));
+    // People are shown both together.
+    QCOMPARE(state.snapshot().models.first().inFlight, 8);
+    const QByteArray text = Metrics().text(state, {});
+    QVERIFY2(text.contains("cortex_model_in_flight{model=\"m\",node=\"n0\"} 4\n"), text.constData());
+    QVERIFY2(text.contains("cortex_model_queue_depth{model=\"m\",node=\"n0\"} 4\n"), text.constData());
+    QCOMPARE(text.count("cortex_model_in_flight{"), 1);
 }
 
 void TestRouting::fullReplicasMakeWait()
