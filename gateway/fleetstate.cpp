@@ -169,6 +169,10 @@ void FleetState::setModels(const QString& name, const QList<NodeModel>& models)
 {
     if (Node* node = mutableNode(name)) {
         node->snapshot.models = models;
+        for (const NodeModel& model : models) {
+            if (model.status == ModelStatus::Loaded)
+                m_failures.remove({name, modelIdOf(model.id)});
+        }
         reindex(*node);
     }
 }
@@ -212,6 +216,11 @@ void FleetState::reindex(Node& node) const
         if (other == node.byModel.constEnd() || usefulness(models.at(*other).status) < usefulness(models.at(i).status))
             node.byModel.insert(id, i);
     }
+}
+
+void FleetState::forgetFailures(qint64 untilMs)
+{
+    m_failures.removeIf([&](const auto& failure) { return failure.value().atMs <= untilMs; });
 }
 
 void FleetState::addLease(const ReplicaKey& key)

@@ -59,6 +59,7 @@ public:
     void removeLoad(const QString& model) { m_loads.remove(model); }
     void setFailure(const ReplicaKey& key, const LoadFailure& failure) { m_failures.insert(key, failure); }
     void removeFailure(const ReplicaKey& key) { m_failures.remove(key); }
+    void forgetFailures(qint64 untilMs); ///< those of that time and older
     /// A replica that was told to unload takes no new lease, even while its node still calls it loaded. The time is
     /// when the node said that it has (monotonic; 0: not yet).
     void setRetiring(const ReplicaKey& key, qint64 answeredAtMs) { m_retiring.insert(key, answeredAtMs); }
@@ -89,6 +90,7 @@ public:
     std::optional<PendingLoad> load(const QString& model) const;
     const QHash<QString, PendingLoad>& loads() const { return m_loads; }
     std::optional<LoadFailure> failure(const ReplicaKey& key) const;
+    const QHash<ReplicaKey, LoadFailure>& failures() const { return m_failures; }
     bool isRetiring(const ReplicaKey& key) const { return m_retiring.contains(key); }
     const QHash<ReplicaKey, qint64>& retiring() const { return m_retiring; }
 

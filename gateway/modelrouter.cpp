@@ -89,7 +89,7 @@ ModelRouter::Ticket ModelRouter::acquire(const QString& model, Ready ready)
     }
     const Ticket ticket = ++m_lastTicket;
     m_waiters[model].append({ticket, m_store.nowMs() + m_limits.maxWait.count(), std::move(ready)});
-    m_timer.start();
+    watchDeadlines();
     if (decision.kind == Decision::Kind::Load)
         startLoad(model, decision.node, false);
     return ticket;
@@ -160,7 +160,7 @@ void ModelRouter::startLoad(const QString& model, const QString& node, bool byOp
         state.setLoad(model, load);
         state.removeFailure({node, model});
     });
-    m_timer.start();
+    watchDeadlines();
     Q_EMIT loadStarted(model, node, byOperator);
     const CatalogueModel* entry = m_store.state().catalogueModel(model);
     const QPointer<ModelRouter> self(this);
@@ -343,7 +343,7 @@ void ModelRouter::unload(const QString& model, const QString& node, OperationDon
 void ModelRouter::retire(const ReplicaKey& key, NodeCommands::Done done)
 {
     m_store.edit([&](FleetState& state) { state.setRetiring(key, 0); });
-    m_timer.start();
+    watchDeadlines();
     const QPointer<ModelRouter> self(this);
     m_commands.unload(key.node, m_store.state().nodeModelId(key.node, key.model),
                       [self, key, done = std::move(done)](const std::optional<QString>& error) {
@@ -382,11 +382,34 @@ void ModelRouter::review()
         reviewLoad(model);
     for (const QString& model : m_waiters.keys())
         serveWaiters(model);
+    watchDeadlines();
+}
+
+/// A failure is told and held against its node for the time of rule 6; from then on the node's own word stands.
+void ModelRouter::forgetFailures()
+{
+    if (!m_store.state().failures().isEmpty())
+        m_store.edit([&](FleetState& state) { state.forgetFailures(m_store.nowMs() - failedLoadHold.count()); });
+}
+
+bool ModelRouter::hasDeadlines() const
+{
+    const FleetState& state = m_store.state();
+    return !m_waiters.isEmpty() || !state.loads().isEmpty() || !state.retiring().isEmpty()
+        || !state.failures().isEmpty();
+}
+
+/// Lets the timer run. One that runs already is left alone: to start it again would put its next tick off.
+void ModelRouter::watchDeadlines()
+{
+    if (!m_timer.isActive() && hasDeadlines())
+        m_timer.start();
 }
 
 void ModelRouter::tick()
 {
     review();
+    forgetFailures();
     const qint64 now = m_store.nowMs();
     QList<QPair<QString, Waiter>> late;
     for (auto queue = m_waiters.begin(); queue != m_waiters.end();) {
@@ -401,7 +424,7 @@ void ModelRouter::tick()
         waiter.ready(unavailable(QStringLiteral("wait_timeout"),
                                  QStringLiteral("'%1' was not ready in time (%2).").arg(model, waitReason(model)), 30));
     }
-    if (m_waiters.isEmpty() && m_store.state().loads().isEmpty() && m_store.state().retiring().isEmpty())
+    if (!hasDeadlines())
         m_timer.stop();
 }
 

@@ -86,6 +86,9 @@ private:
     void reviewRetiring();
     void review();
     void tick();
+    void forgetFailures();
+    bool hasDeadlines() const;
+    void watchDeadlines();
 
     FleetStore& m_store;
     NodeCommands& m_commands;
@@ -94,7 +97,7 @@ private:
     Ticket m_lastTicket = 0;
     quint64 m_lastOrder = 0;
     bool m_shutDown = false;
-    QTimer m_timer; ///< deadlines of waiters and of silent loads
+    QTimer m_timer; ///< deadlines of waiters and of silent loads, and the end of a failure's hold
 };
 
 } // namespace cortex

@@ -129,6 +129,8 @@ private Q_SLOTS:
     void namesOfAModel();
     void waitersAreBounded();
     void waitEndsInTime();
+    void newWaitersDoNotPutOffTheDeadline();
+    void failureIsForgottenAfterItsHold();
     void silentLoadFails();
     void leaseIsReleasedOnce();
     void unloadThatTheNodeRefuses();
@@ -432,6 +434,46 @@ void TestRouting::waitEndsInTime()
     QTRY_VERIFY(error);
     QCOMPARE(error->code, QStringLiteral("wait_timeout"));
     QVERIFY(error->message.contains(QLatin1String("loading m on n0")));
+}
+
+void TestRouting::newWaitersDoNotPutOffTheDeadline()
+{
+    RouterLimits limits;
+    limits.maxWait = std::chrono::milliseconds(50);
+    limits.maxWaiters = 100'000;
+    Bench bench(1, limits);
+    std::optional<RouteError> error;
+    bench.router.acquire(m, [&](const ModelRouter::Answer& answer) { error = std::get<RouteError>(answer); });
+    QTimer others;
+    connect(&others, &QTimer::timeout, &bench.router,
+            [&] { bench.router.acquire(m, [](const ModelRouter::Answer&) {}); });
+    others.start(20);
+    QTRY_VERIFY(error);
+    QCOMPARE(error->code, QStringLiteral("wait_timeout"));
+}
+
+void TestRouting::failureIsForgottenAfterItsHold()
+{
+    Bench bench(1);
+    qint64 now = 1000;
+    bench.store.setClock([&] { return now; });
+    QSignalSpy changed(&bench.store, &FleetStore::changed);
+    std::optional<RouteError> error;
+    bench.router.acquire(m, [&](const ModelRouter::Answer& answer) { error = std::get<RouteError>(answer); });
+    bench.commands.orders.first().done(QStringLiteral("no memory"));
+    QCOMPARE(error->code, QStringLiteral("model_load_failed"));
+    QVERIFY(bench.store.state().snapshot().models.first().status == ModelStatus::Failed);
+    QTRY_VERIFY(!changed.isEmpty());
+    changed.clear();
+    now += failedLoadHold.count();
+    QTRY_VERIFY(bench.store.state().failures().isEmpty());
+    QTRY_VERIFY(!changed.isEmpty()); // people are told
+    QVERIFY(bench.store.state().snapshot().models.first().status == ModelStatus::Unloaded);
+
+    // A node that is polled tells of a load in a list of all models.
+    bench.store.edit([&](FleetState& state) { state.setFailure({name(0), m}, {QStringLiteral("no memory"), now}); });
+    bench.store.report(name(0), [&](FleetState& state) { state.setModels(name(0), {listed(m, ModelStatus::Loaded)}); });
+    QVERIFY(bench.store.state().failures().isEmpty());
 }
 
 void TestRouting::silentLoadFails()
