@@ -260,9 +260,9 @@ void ModelRouter::load(const QString& model, const QString& node, OperationDone 
         return;
     }
     if (node.isEmpty()) {
-        const Decision decision = decide(state, model, m_store.nowMs());
-        if (decision.kind == Decision::Kind::Lease) {
-            done({.node = decision.node, .done = true, .ordered = false, .error = {}});
+        const QString serving = servingNode(state, model);
+        if (!serving.isEmpty()) {
+            done({.node = serving, .done = true, .ordered = false, .error = {}});
             return;
         }
         const QString working = workingNode(state, model);
@@ -272,9 +272,7 @@ void ModelRouter::load(const QString& model, const QString& node, OperationDone 
         }
     }
     if (!node.isEmpty()) {
-        const NodeModel* here = state.modelOn(node, model);
-        const NodeSnapshot* snapshot = state.findNode(node);
-        if (here && here->status == ModelStatus::Loaded && snapshot->status == NodeStatus::Online) {
+        if (isServing(state, node, model)) {
             done({.node = node, .done = true, .ordered = false, .error = {}});
             return;
         }

@@ -10,13 +10,15 @@ namespace cortex {
 namespace {
 
 constexpr qsizetype reasonsShown = 8;
+/// Of a replica whose node has not told its places yet, as in the second after a load.
+constexpr int placesUntilTold = 4;
 
 bool hasRoom(const FleetState& state, const ReplicaKey& key)
 {
     const ModelActivity* activity = state.activity(key);
-    if (!activity || activity->maxInFlight <= 0)
-        return true;
-    return state.loadOf(key) < activity->maxInFlight + activity->maxQueueDepth;
+    if (!activity)
+        return state.loadOf(key) < placesUntilTold;
+    return activity->maxInFlight <= 0 || state.loadOf(key) < activity->maxInFlight + activity->maxQueueDepth;
 }
 
 /// Rule 3: the least loaded of the loaded replicas with room. Sets `full` where there are replicas and none has room.
@@ -28,8 +30,7 @@ QString pickReplica(const FleetState& state, const QString& model, bool& full)
     for (int i = 0; i < state.nodeCount(); ++i) {
         const NodeSnapshot& node = state.node(i);
         const ReplicaKey key{node.name, model};
-        const NodeModel* here = state.modelOn(node.name, model);
-        if (node.status != NodeStatus::Online || !here || here->status != ModelStatus::Loaded || state.isRetiring(key))
+        if (!isServing(state, node.name, model))
             continue;
         if (!hasRoom(state, key)) {
             full = true;
@@ -106,6 +107,23 @@ RouteError nothingFits(const QString& model, const QStringList& reasons)
 }
 
 } // namespace
+
+bool isServing(const FleetState& state, const QString& name, const QString& model)
+{
+    const NodeSnapshot* node = state.findNode(name);
+    const NodeModel* here = state.modelOn(name, model);
+    return node && node->status == NodeStatus::Online && here && here->status == ModelStatus::Loaded
+        && !state.isRetiring({name, model});
+}
+
+QString servingNode(const FleetState& state, const QString& model)
+{
+    for (int i = 0; i < state.nodeCount(); ++i) {
+        if (isServing(state, state.node(i).name, model))
+            return state.node(i).name;
+    }
+    return {};
+}
 
 QString workingNode(const FleetState& state, const QString& model)
 {

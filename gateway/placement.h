@@ -35,6 +35,12 @@ enum class FailedLoads { Count, Ignored };
 /// asks it.
 Decision place(const FleetState& state, const QString& model, qint64 nowMs, FailedLoads failed);
 
+/// Whether `node`, being online, has `model` loaded and was not told to unload it: rule 2.
+bool isServing(const FleetState& state, const QString& node, const QString& model);
+
+/// The first such node; empty where there is none.
+QString servingNode(const FleetState& state, const QString& model);
+
 /// The online node that reports a load or a fetch of `model` under way; empty where none does.
 QString workingNode(const FleetState& state, const QString& model);
 

@@ -120,6 +120,7 @@ private Q_SLOTS:
     void otherPeoplesRequestsEndWithTheirNode();
     void twoQuantizationsOfOneModel();
     void fullReplicasMakeWait();
+    void replicaWithUnknownPlaces();
     void placement();
     void placementKeepsMemoryInHand();
     void placementObeysPinning();
@@ -134,6 +135,7 @@ private Q_SLOTS:
     void silentLoadFails();
     void leaseIsReleasedOnce();
     void unloadThatTheNodeRefuses();
+    void operatorsLoadOfWhatIsLoaded();
     void properties_data();
     void properties();
 };
@@ -240,6 +242,21 @@ void TestRouting::fullReplicasMakeWait()
     state.addLease({name(0), m});
     QVERIFY(waits(decide(state, m, 0)));
     state.removeLease({name(0), m});
+    QVERIFY(leases(decide(state, m, 0), 0));
+}
+
+void TestRouting::replicaWithUnknownPlaces()
+{
+    FleetState state = online(1);
+    state.setModel(name(0), listed(m, ModelStatus::Loaded), 0);
+    for (int i = 0; i < 4; ++i) {
+        QVERIFY(leases(decide(state, m, 0), 0));
+        state.addLease({name(0), m});
+    }
+    QVERIFY(waits(decide(state, m, 0)));
+    Health health = healthOf(8000);
+    health.models = {ModelActivity{.id = m, .inFlight = 4, .maxInFlight = 4, .maxQueueDepth = 4}};
+    state.setHealth(name(0), health);
     QVERIFY(leases(decide(state, m, 0), 0));
 }
 
@@ -518,6 +535,28 @@ void TestRouting::unloadThatTheNodeRefuses()
     bench.commands.unloads.first().done(QStringLiteral("busy"));
     QVERIFY(said.contains(QLatin1String("busy")));
     QVERIFY(answered); // it is still loaded
+}
+
+void TestRouting::operatorsLoadOfWhatIsLoaded()
+{
+    Bench bench(2, {}, ModelStatus::Loaded);
+    Health full = healthOf(8000);
+    full.models = {ModelActivity{.id = m, .inFlight = 1, .maxInFlight = 1}};
+    for (int i = 0; i < 2; ++i)
+        bench.store.report(name(i), [&](FleetState& state) { state.setHealth(name(i), full); });
+    ModelRouter::Operation answer;
+    const auto keep = [&](const ModelRouter::Operation& operation) { answer = operation; };
+    bench.router.load(m, {}, keep);
+    QVERIFY(answer.done);
+    QCOMPARE(answer.node, name(0));
+    // Not so where it is on its way out.
+    bench.router.unload(m, name(0), [](const ModelRouter::Operation&) {});
+    bench.router.load(m, {}, keep);
+    QVERIFY(answer.done);
+    QCOMPARE(answer.node, name(1));
+    bench.router.load(m, name(0), keep);
+    QVERIFY(answer.error && answer.error->message.contains(QLatin1String("being unloaded")));
+    QVERIFY(bench.commands.orders.isEmpty());
 }
 
 void TestRouting::properties_data()
