@@ -385,7 +385,7 @@ FleetSnapshot FleetState::snapshot() const
         fleet.models.append(fleetModel(id));
     QHash<QString, QStringList> aliases;
     for (auto alias = m_catalogue.aliases.begin(); alias != m_catalogue.aliases.end(); ++alias)
-        aliases[modelIdOf(alias.value())].append(alias.key());
+        aliases[resolve(alias.key())].append(alias.key());
     for (FleetModel& model : fleet.models) {
         model.aliases = aliases.value(model.id);
         model.aliases.sort();

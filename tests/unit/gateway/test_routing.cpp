@@ -382,13 +382,17 @@ void TestRouting::namesOfAModel()
     state.setModel(name(0), listed(QStringLiteral("Org/M:Q8_0"), ModelStatus::Loaded), 0);
     QCOMPARE(state.nodeModelId(name(0), QStringLiteral("small")), QStringLiteral("Org/M:Q4_1"));
     QCOMPARE(state.resolve(QStringLiteral("Org/M:Q8_0")), QStringLiteral("Org/M:Q8_0"));
-    const Catalogue any{.models = {entry(QStringLiteral("any"), 0, QStringLiteral("Org/M"))}, .aliases = {}};
+    const Catalogue any{.models = {entry(QStringLiteral("any"), 0, QStringLiteral("Org/M"))},
+                        .aliases = {{QStringLiteral("by-source"), QStringLiteral("Org/M")},
+                                    {QStringLiteral("by-quant"), QStringLiteral("Org/M:Q4_1")}}};
     FleetState open = online(1, any);
     open.setModels(name(0), {listed(QStringLiteral("Org/M:Q4_1"), ModelStatus::Unloaded),
                              listed(QStringLiteral("Org/M:Q8_0"), ModelStatus::Loaded)});
     QCOMPARE(open.nodeModelId(name(0), QStringLiteral("any")), QStringLiteral("Org/M:Q8_0"));
     QCOMPARE(open.resolve(QStringLiteral("Org/M")), QStringLiteral("any"));
     QCOMPARE(open.resolve(QStringLiteral("Org/M:Q4_1")), QString()); // not another one than was asked for
+    QCOMPARE(open.resolve(QStringLiteral("by-quant")), QString());
+    QCOMPARE(open.snapshot().models.first().aliases, QStringList{QStringLiteral("by-source")});
     const FleetSnapshot fleet = state.snapshot();
     QCOMPARE(fleet.models.size(), 2);
     QCOMPARE(fleet.models.first().id, QStringLiteral("small"));
