@@ -355,8 +355,31 @@ FleetModel FleetState::fleetModel(const QString& id) const
     return model;
 }
 
-NodeSnapshot FleetState::inOurNames(NodeSnapshot node) const
+/// The node may not have begun yet, and what it says may be of an earlier try.
+void FleetState::showLoads(NodeSnapshot& node) const
 {
+    for (auto load = m_loads.begin(); load != m_loads.end(); ++load) {
+        if (load->node != node.name)
+            continue;
+        const QString id = nodeModelId(node.name, load.key());
+        auto here =
+            std::find_if(node.models.begin(), node.models.end(), [&](const NodeModel& m) { return m.id == id; });
+        if (here == node.models.end()) {
+            NodeModel fetched;
+            fetched.id = id;
+            here = node.models.insert(here, fetched);
+        }
+        if (usefulness(here->status) < usefulness(ModelStatus::Downloading)) {
+            here->status = ModelStatus::Loading;
+            here->servable.reset();
+        }
+    }
+}
+
+NodeSnapshot FleetState::shown(NodeSnapshot node) const
+{
+    node.endpoint.setUserInfo(QString());
+    showLoads(node);
     for (NodeModel& model : node.models)
         model.id = modelIdOf(model.id);
     for (ModelActivity& activity : node.health.models)
@@ -374,7 +397,7 @@ FleetSnapshot FleetState::snapshot() const
         ids.append(model.id);
     QStringList discovered;
     for (const Node& node : m_nodes) {
-        fleet.nodes.append(inOurNames(node.snapshot));
+        fleet.nodes.append(shown(node.snapshot));
         for (auto model = node.byModel.keyBegin(); model != node.byModel.keyEnd(); ++model) {
             if (!m_catalogueIndex.contains(*model) && !discovered.contains(*model))
                 discovered.append(*model);

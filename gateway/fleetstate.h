@@ -94,7 +94,8 @@ public:
     bool isRetiring(const ReplicaKey& key) const { return m_retiring.contains(key); }
     const QHash<ReplicaKey, qint64>& retiring() const { return m_retiring; }
 
-    /// The merged picture for people and programs, with `at` set to now. Models have the gateway's ids everywhere.
+    /// The merged picture for people and programs, with `at` set to now. Models have the gateway's ids everywhere, a
+    /// load that we asked for counts as loading from the order on, and endpoints are without their passwords.
     FleetSnapshot snapshot() const;
 
 private:
@@ -108,7 +109,8 @@ private:
     void noteForeignLoad(const Node& node);
     int inFlight(const ReplicaKey& key) const;
     FleetModel fleetModel(const QString& model) const;
-    NodeSnapshot inOurNames(NodeSnapshot node) const;
+    NodeSnapshot shown(NodeSnapshot node) const;
+    void showLoads(NodeSnapshot& node) const;
 
     Catalogue m_catalogue;
     QHash<QString, qsizetype> m_catalogueIndex; ///< id → index in m_catalogue.models

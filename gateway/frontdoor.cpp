@@ -33,7 +33,8 @@ QString nodeOf(const QByteArray& body)
     return node.toString();
 }
 
-void respondOperation(const std::shared_ptr<ResponseStream>& response, const ModelRouter::Operation& operation, bool load)
+void respondOperation(const std::shared_ptr<ResponseStream>& response, const ModelRouter::Operation& operation,
+                      const QString& model, bool load)
 {
     if (operation.error) {
         respondError(response, *operation.error);
@@ -42,6 +43,7 @@ void respondOperation(const std::shared_ptr<ResponseStream>& response, const Mod
     const QString done = load ? QStringLiteral("loaded") : QStringLiteral("unloaded");
     response->respondJson(operation.done ? 200 : 202,
                           {{QStringLiteral("status"), operation.done ? done : QStringLiteral("loading")},
+                           {QStringLiteral("model"), model},
                            {QStringLiteral("node"), operation.node}});
 }
 
@@ -155,8 +157,8 @@ void FrontDoor::operate(const HttpRequest& request, const Response& response, bo
         return;
     }
     const QString node = nodeOf(request.body);
-    const auto done = [response, load](const ModelRouter::Operation& operation) {
-        respondOperation(response, operation, load);
+    const auto done = [response, id, load](const ModelRouter::Operation& operation) {
+        respondOperation(response, operation, id, load);
     };
     if (load)
         m_router.load(id, node, done);

@@ -8,6 +8,8 @@
 
 #include <QJsonDocument>
 
+#include <algorithm>
+
 #include <unistd.h>
 
 namespace cortex::cli {
@@ -67,9 +69,11 @@ QString progressText(const NodeModel& model)
     return printable(text);
 }
 
-/// Follows one load on the gateway's event stream and draws it on one line of the terminal.
+/// Follows one load on the gateway's event stream and draws it on one line of the terminal. What counts is the model on
+/// that node: another node may have it loaded all the while.
 class LoadProgress {
 public:
+    /// `model` is the gateway's id.
     LoadProgress(QString model, QString node)
         : m_model(std::move(model))
         , m_node(std::move(node))
@@ -80,7 +84,7 @@ public:
     bool take(const FleetSnapshot& fleet)
     {
         for (const FleetModel& model : fleet.models) {
-            if (model.id == m_model || model.aliases.contains(m_model))
+            if (model.id == m_model)
                 return take(fleet, model);
         }
         throw InputError(QStringLiteral("The model is gone from the fleet."));
@@ -94,34 +98,30 @@ private:
             printError(QString());
             return false;
         }
-        const NodeModel* here = find(fleet, model.id);
-        const bool working = here && (here->status == ModelStatus::Loading || here->status == ModelStatus::Downloading);
-        m_seenWorking = m_seenWorking || working;
-        // An error of an earlier try may still stand there until the node has begun with this one.
-        const bool ended =
-            model.status == ModelStatus::Failed || (m_seenWorking && model.status == ModelStatus::Unloaded);
-        if (ended && (m_seenWorking || !model.error.isEmpty())) {
-            if (m_shown)
-                printError(QString());
-            throw InputError(
-                QStringLiteral("loading %1 on %2 failed: %3").arg(model.id, m_node, printable(model.error)));
+        // From the order on, the gateway shows the model as loading there until the load has ended.
+        const auto node = std::find_if(fleet.nodes.begin(), fleet.nodes.end(),
+                                       [this](const NodeSnapshot& n) { return n.name == m_node; });
+        if (node == fleet.nodes.end() || node->status != NodeStatus::Online)
+            fail(model.id, QStringLiteral("the node went away"));
+        QString why = model.error;
+        for (const NodeModel& here : node->models) {
+            if (here.id != m_model)
+                continue;
+            if (here.status == ModelStatus::Loading || here.status == ModelStatus::Downloading) {
+                show(progressText(here));
+                return true;
+            }
+            if (here.status == ModelStatus::Failed && here.servable)
+                why = here.servable->detail;
         }
-        if (working)
-            show(progressText(*here));
-        return true;
+        fail(model.id, why.isEmpty() ? QStringLiteral("it was called off") : why);
     }
 
-    const NodeModel* find(const FleetSnapshot& fleet, const QString& model) const
+    [[noreturn]] void fail(const QString& model, const QString& why) const
     {
-        for (const NodeSnapshot& node : fleet.nodes) {
-            if (node.name != m_node)
-                continue;
-            for (const NodeModel& here : node.models) {
-                if (here.id == model)
-                    return &here;
-            }
-        }
-        return nullptr;
+        if (m_shown)
+            printError(QString());
+        throw InputError(QStringLiteral("loading %1 on %2 failed: %3").arg(model, m_node, printable(why)));
     }
 
     void show(const QString& text)
@@ -138,7 +138,6 @@ private:
     QString m_model;
     QString m_node;
     QString m_last;
-    bool m_seenWorking = false;
     bool m_shown = false;
 };
 
@@ -154,7 +153,7 @@ void loadAndFollow(ApiClient& client, const QString& id, const QCommandLineParse
         print(QStringLiteral("%1 is loading on %2.\n").arg(id, printable(node)));
         return;
     }
-    LoadProgress progress(id, node);
+    LoadProgress progress(answer.value(QLatin1String("model")).toString(id), node);
     client.follow([&](const SseEvent& event) {
         return event.event != "fleet"
             || progress.take(fleetSnapshotFromJson(QJsonDocument::fromJson(event.data).object()));

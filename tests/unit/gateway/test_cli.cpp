@@ -4,6 +4,7 @@
 #include "core/config/neuronconfig.h"
 #include "fakeneuron.h"
 #include "gateway/cli/statustable.h"
+#include "gateway/gateway.h"
 
 #include <QFile>
 #include <QJsonDocument>
@@ -103,6 +104,37 @@ private:
     QString m_err;
 };
 
+/// A gateway in this process over fake neurons, named n1, n2, ….
+struct Served {
+    explicit Served(const QList<FakeNeuron*>& neurons, const Catalogue& catalogue = {})
+    {
+        GatewayConfig config;
+        config.listen = QStringLiteral("127.0.0.1:0");
+        config.metricsListen = QStringLiteral("127.0.0.1:0");
+        for (FakeNeuron* neuron : neurons) {
+            neuron->listen();
+            config.neurons.append({QStringLiteral("n%1").arg(config.neurons.size() + 1), neuron->endpoint()});
+        }
+        gateway = std::make_unique<Gateway>(config, catalogue);
+        QObject::connect(gateway.get(), &Gateway::fleetChanged, gateway.get(),
+                         [this](const FleetSnapshot& latest) { fleet = latest; });
+        if (const std::optional<QString> error = gateway->start())
+            qFatal("gateway: %s", qPrintable(*error));
+    }
+    Program load(const QStringList& arguments) const
+    {
+        return Program(QStringList{QStringLiteral("load")} + arguments,
+                       QStringLiteral("http://127.0.0.1:%1").arg(gateway->port()));
+    }
+    bool allOnline() const
+    {
+        return std::all_of(fleet.nodes.begin(), fleet.nodes.end(),
+                           [](const NodeSnapshot& node) { return node.status == NodeStatus::Online; });
+    }
+    std::unique_ptr<Gateway> gateway;
+    FleetSnapshot fleet;
+};
+
 /// A port that nobody listens on.
 quint16 freePort()
 {
@@ -128,6 +160,8 @@ private Q_SLOTS:
     void badConfig();
     void examplesAreValid();
     void servesAndStops();
+    void followsTheLoadOnItsNode();
+    void loadsByTheNameOfTheSource();
 
 private:
     Ran run(const QStringList& arguments) const { return Program(arguments, m_url).end(); }
@@ -334,6 +368,64 @@ void TestCli::servesAndStops()
     server.signal(SIGTERM);
     const Ran stopped = server.end();
     QCOMPARE(stopped.code, 0);
+}
+
+void TestCli::followsTheLoadOnItsNode()
+{
+    const QString m = QStringLiteral("m");
+    FakeNeuron one;
+    FakeNeuron two;
+    one.addModel(m, ModelStatus::Loaded);
+    two.addModel(m);
+    Served served({&one, &two});
+    QTRY_VERIFY(served.allOnline());
+    const QStringList onTwo{m, QStringLiteral("--node"), QStringLiteral("n2")};
+
+    Program failing = served.load(onTwo);
+    QTRY_VERIFY(two.status(m) == ModelStatus::Loading);
+    QVERIFY(failing.waitForErr(QStringLiteral("reading")));
+    two.setStatus(m, ModelStatus::Failed, 0, QStringLiteral("the disk broke"));
+    const Ran failed = failing.end();
+    QCOMPARE(failed.code, 1);
+    QVERIFY2(failed.err.contains(QLatin1String("loading m on n2 failed: the disk broke")), qPrintable(failed.err));
+
+    // The node is slow to begin: what it says of the try before is not taken for this one's end.
+    two.onLoad = [](const HttpRequest&, const std::shared_ptr<ResponseStream>& response) {
+        response->respondJson(200, {{QStringLiteral("status"), QStringLiteral("loading")}});
+    };
+    Program again = served.load(onTwo);
+    QVERIFY(again.waitForErr(QStringLiteral("loading\n")));
+    two.setStatus(m, ModelStatus::Loaded);
+    const Ran loaded = again.end();
+    QVERIFY2(loaded.code == 0, qPrintable(loaded.err));
+    QVERIFY(loaded.err.contains(QLatin1String("m is loaded on n2")));
+
+    two.setStatus(m, ModelStatus::Unloaded);
+    QTRY_COMPARE(served.fleet.models.first().nodes, QStringList{QStringLiteral("n1")});
+    two.onLoad = {};
+    Program lost = served.load(onTwo);
+    QVERIFY(lost.waitForErr(QStringLiteral("reading")));
+    two.close();
+    const Ran left = lost.end();
+    QCOMPARE(left.code, 1);
+    QVERIFY2(left.err.contains(QLatin1String("the node went away")), qPrintable(left.err));
+}
+
+void TestCli::loadsByTheNameOfTheSource()
+{
+    FakeNeuron neuron;
+    CatalogueModel entry;
+    entry.id = QStringLiteral("nice");
+    entry.source = QStringLiteral("org/name");
+    Served served({&neuron}, {.models = {entry}, .aliases = {}});
+    QTRY_VERIFY(served.allOnline());
+    Program load = served.load({QStringLiteral("org/name")});
+    QTRY_VERIFY(neuron.status(QStringLiteral("org/name")) == ModelStatus::Loading);
+    QVERIFY(load.waitForErr(QStringLiteral("reading")));
+    neuron.setStatus(QStringLiteral("org/name"), ModelStatus::Loaded);
+    const Ran loaded = load.end();
+    QVERIFY2(loaded.code == 0, qPrintable(loaded.err));
+    QVERIFY(loaded.err.contains(QLatin1String("nice is loaded on n1")));
 }
 
 QTEST_GUILESS_MAIN(TestCli)

@@ -719,6 +719,7 @@ void TestGateway::operatorLoadsAndUnloads()
     const auto loading = fleet.ask("POST", path.arg(QStringLiteral("load")), "{\"node\":\"n2\"}");
     QCOMPARE(loading->status(), 202);
     QCOMPARE(jsonOf(*loading).value(QLatin1String("node")).toString(), QStringLiteral("n2"));
+    QCOMPARE(jsonOf(*loading).value(QLatin1String("model")).toString(), QStringLiteral("org/m"));
     QCOMPARE(two.loadOrders, 1);
     QCOMPARE(fleet.ask("POST", path.arg(QStringLiteral("load")), "{\"node\":\"n1\"}")->status(), 409);
     QCOMPARE(one.loadOrders, 0);

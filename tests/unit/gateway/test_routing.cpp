@@ -128,6 +128,7 @@ private Q_SLOTS:
     void somebodyElsesLoad();
     void leavingReplica();
     void namesOfAModel();
+    void whatPeopleAreShown();
     void waitersAreBounded();
     void waitEndsInTime();
     void newWaitersDoNotPutOffTheDeadline();
@@ -398,6 +399,32 @@ void TestRouting::namesOfAModel()
     QCOMPARE(fleet.models.first().id, QStringLiteral("small"));
     QCOMPARE(fleet.models.first().nodes, QStringList{name(0)});
     QCOMPARE(fleet.models.first().aliases, QStringList{QStringLiteral("fast")});
+}
+
+void TestRouting::whatPeopleAreShown()
+{
+    const Catalogue catalogue{.models = {entry(m, 0, QStringLiteral("Org/M"))}, .aliases = {}};
+    const QUrl endpoint(QStringLiteral("http://user:secret@127.0.0.1:1/base"));
+    FleetState state({{name(0), endpoint}}, catalogue);
+    state.setNodeStatus(name(0), NodeStatus::Online);
+    QCOMPARE(state.node(0).endpoint, endpoint);
+    QCOMPARE(state.snapshot().nodes.first().endpoint, QUrl(QStringLiteral("http://127.0.0.1:1/base")));
+
+    // A load is shown from the order on, where the node has not heard of the model and where it failed before.
+    PendingLoad load;
+    load.node = name(0);
+    state.setLoad(m, load);
+    QCOMPARE(state.snapshot().nodes.first().models.size(), 1);
+    QCOMPARE(state.snapshot().nodes.first().models.first().id, m);
+    QVERIFY(state.snapshot().nodes.first().models.first().status == ModelStatus::Loading);
+    state.setModel(name(0), listed(QStringLiteral("Org/M"), ModelStatus::Failed), 0);
+    QCOMPARE(state.snapshot().nodes.first().models.size(), 1);
+    QVERIFY(state.snapshot().nodes.first().models.first().status == ModelStatus::Loading);
+    state.setModel(name(0), listed(QStringLiteral("Org/M"), ModelStatus::Downloading), 0);
+    QVERIFY(state.snapshot().nodes.first().models.first().status == ModelStatus::Downloading);
+    state.removeLoad(m);
+    state.setModel(name(0), listed(QStringLiteral("Org/M"), ModelStatus::Failed), 0);
+    QVERIFY(state.snapshot().nodes.first().models.first().status == ModelStatus::Failed);
 }
 
 /// A store, commands and a router over `nodes` nodes that are online and have `m`.
