@@ -78,6 +78,8 @@ std::optional<QString> Gateway::start()
         d.reset();
         return error;
     }
+    for (const QString& doubt : doubtsAbout(m_config, m_catalogue))
+        qCWarning(lcGateway).noquote() << doubt;
     for (const NeuronEntry& neuron : m_config.neurons) {
         d->watchers.push_back(std::make_unique<NodeWatcher>(d->client, d->store, neuron));
         d->watchers.back()->start();

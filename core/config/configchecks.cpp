@@ -38,6 +38,8 @@ QUrl requireHttpUrl(ConfigTable& table, const char* key)
     const bool isHttp = url.scheme() == QLatin1String("http") || url.scheme() == QLatin1String("https");
     if (!url.isValid() || !isHttp || url.host().isEmpty())
         table.fail(key, QStringLiteral("\"%1\" is not an address such as http://192.168.1.20:13131").arg(text));
+    if (url.hasQuery() || url.hasFragment())
+        table.fail(key, QStringLiteral("a server's address has neither a query (?) nor a fragment (#)"));
     return url;
 }
 

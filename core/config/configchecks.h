@@ -15,7 +15,7 @@ QByteArray readConfigFile(const QString& path);
 
 /// A string that is required, not empty, and none of `seen`; adds it there.
 QString requireUnique(ConfigTable& table, const char* key, QSet<QString>& seen);
-/// An http or https address of a server.
+/// An http or https address of a server, without query and fragment.
 QUrl requireHttpUrl(ConfigTable& table, const char* key);
 /// What parseListenAddress takes.
 QString listenAddress(ConfigTable& table, const char* key, const QString& absent);

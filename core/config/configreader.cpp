@@ -383,6 +383,8 @@ QList<std::pair<QString, QString>> ConfigTable::stringEntries()
     for (const auto& [key, node] : *m_table) {
         const QString name = fromToml(key.str());
         const Value value = find(name, Text::Verbatim);
+        if (node.is_table())
+            failType(value, "a string (a name with a dot in it stands in quotes)", value.node);
         list.append({name, toString(value, value.node)});
     }
     return list;

@@ -13,14 +13,29 @@ namespace cortex {
 
 namespace {
 
+/// The same for two ways of writing one address.
+QString serverOf(const QUrl& url)
+{
+    QString path = url.path();
+    while (path.endsWith(QLatin1Char('/')))
+        path.chop(1);
+    const int port = url.port(url.scheme() == QLatin1String("https") ? 443 : 80);
+    return QStringLiteral("%1://%2:%3%4").arg(url.scheme(), url.host()).arg(port).arg(path);
+}
+
 QList<NeuronEntry> readNeurons(ConfigTable& root)
 {
     QList<NeuronEntry> neurons;
     QSet<QString> names;
+    QHash<QString, QString> nameOfServer;
     for (ConfigTable& table : root.tables("neurons")) {
         NeuronEntry entry;
         entry.name = requireUnique(table, "name", names);
         entry.endpoint = requireHttpUrl(table, "endpoint");
+        const QString server = serverOf(entry.endpoint);
+        if (nameOfServer.contains(server))
+            table.fail("endpoint", QStringLiteral("the node \"%1\" is there already").arg(nameOfServer.value(server)));
+        nameOfServer.insert(server, entry.name);
         table.finish();
         neurons.append(entry);
     }
@@ -35,6 +50,9 @@ QList<KeyEntry> readKeys(ConfigTable& entitlements)
     for (ConfigTable& table : entitlements.tables("keys")) {
         KeyEntry entry;
         entry.key = requireUnique(table, "key", secrets);
+        // In a header they are no part of it.
+        if (entry.key != entry.key.trimmed())
+            table.fail("key", QStringLiteral("a key neither begins nor ends with a blank"));
         entry.accountId = table.string("account_id");
         entry.keyId = requireUnique(table, "key_id", ids);
         entry.hardCap = table.optionalInteger("hard_cap", 0);
@@ -114,6 +132,8 @@ GatewayConfig parseGatewayConfig(const QByteArray& text, const QString& path, co
     ConfigTable entitlements = root.table("entitlements");
     config.requireAuth = entitlements.boolean("require_auth", config.requireAuth);
     config.keys = readKeys(entitlements);
+    if (config.requireAuth && config.keys.isEmpty())
+        entitlements.fail("require_auth", QStringLiteral("nobody could pass: add [[entitlements.keys]]"));
     entitlements.finish();
 
     root.finish();
@@ -132,6 +152,25 @@ Catalogue parseCatalogue(const QByteArray& text, const QString& path)
     readAliases(root.table("aliases"), ids, catalogue);
     root.finish();
     return catalogue;
+}
+
+QStringList doubtsAbout(const GatewayConfig& config, const Catalogue& catalogue)
+{
+    QStringList doubts;
+    if (!config.requireAuth && !config.keys.isEmpty())
+        doubts.append(
+            QStringLiteral("there are [[entitlements.keys]], but nobody has to show one: require_auth is off"));
+    QStringList nodes;
+    for (const NeuronEntry& neuron : config.neurons)
+        nodes.append(neuron.name);
+    for (const CatalogueModel& model : catalogue.models) {
+        for (const QString& node : model.pinnedOn) {
+            if (!nodes.contains(node))
+                doubts.append(QStringLiteral("model \"%1\" is pinned_on \"%2\", which is no node of [[neurons]]")
+                                  .arg(model.id, node));
+        }
+    }
+    return doubts;
 }
 
 GatewayConfig loadGatewayConfig(const QString& path, const QProcessEnvironment& environment)

@@ -67,6 +67,10 @@ struct Catalogue {
 GatewayConfig loadGatewayConfig(const QString& path, const QProcessEnvironment& environment);
 Catalogue loadCatalogue(const QString& path);
 
+/// What was accepted and is hardly meant, for people, a line each: keys that nobody asks for, models pinned on nodes
+/// that the config does not have.
+QStringList doubtsAbout(const GatewayConfig& config, const Catalogue& catalogue);
+
 /// The same from text; `path` stands in messages.
 GatewayConfig parseGatewayConfig(const QByteArray& text, const QString& path, const QProcessEnvironment& environment);
 Catalogue parseCatalogue(const QByteArray& text, const QString& path);

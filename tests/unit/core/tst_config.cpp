@@ -213,6 +213,18 @@ private Q_SLOTS:
             "c.toml:2: neurons.name is empty");
         row("endpoint", "gateway", "[[neurons]]\nname = \"a\"\nendpoint = \"a:1\"",
             "c.toml:3: neurons.endpoint: \"a:1\" is not an address such as");
+        row("endpoint with a query", "gateway", "[[neurons]]\nname = \"a\"\nendpoint = \"http://a:1?x=1\"",
+            "c.toml:3: neurons.endpoint: a server's address has neither a query");
+        row("endpoint with a fragment", "gateway", "[[neurons]]\nname = \"a\"\nendpoint = \"http://a:1#f\"",
+            "c.toml:3: neurons.endpoint: a server's address has neither a query");
+        row("endpoint twice", "gateway",
+            "[[neurons]]\nname = \"a\"\nendpoint = \"http://a\"\n[[neurons]]\nname = \"b\"\nendpoint = "
+            "\"HTTP://A:80/\"",
+            "c.toml:6: neurons.endpoint: the node \"a\" is there already");
+        row("keys are missing", "gateway", "[entitlements]\nrequire_auth = true",
+            "c.toml:2: entitlements.require_auth: nobody could pass");
+        row("blank in a key", "gateway", "[[entitlements.keys]]\nkey = \" a\"\nkey_id = \"b\"",
+            "c.toml:2: entitlements.keys.key: a key neither begins nor ends with a blank");
         row("node twice", "gateway",
             "[[neurons]]\nname = \"a\"\nendpoint = \"http://a:1\"\n[[neurons]]\nname = \"a\"\nendpoint = "
             "\"http://b:1\"",
@@ -240,6 +252,8 @@ private Q_SLOTS:
         row("alias of an alias", "models", "[aliases]\na = \"b\"\nb = \"c\"",
             "c.toml:2: aliases.a: \"b\" is an alias itself");
         row("alias type", "models", "[aliases]\na = 1", "c.toml:2: aliases.a: expected a string, found a whole number");
+        row("alias with a dot", "models", "[aliases]\ngpt-3.5-turbo = \"a\"",
+            "c.toml:2: aliases.gpt-3: expected a string (a name with a dot in it stands in quotes), found a table");
         row("big port", "neuron", "port = 65536", "c.toml:1: port: 65536 is not between 0 and 65535");
         row("interface", "neuron", "listen = \"eth0\"", "c.toml:1: listen: \"eth0\" is not an IP address");
         row("negative device", "neuron", "[[default_models]]\nmodel_id = \"a\"\ndevices = [-1]",
@@ -266,6 +280,20 @@ private Q_SLOTS:
             QVERIFY2(error.message().startsWith(message), qPrintable(error.message()));
             QVERIFY2(!error.message().contains(QLatin1Char('\n')), qPrintable(error.message()));
         }
+    }
+
+    void doubts()
+    {
+        const GatewayConfig config = parseGatewayConfig("[[neurons]]\nname = \"one\"\nendpoint = \"http://a:1\"\n"
+                                                        "[[entitlements.keys]]\nkey = \"k\"\nkey_id = \"i\"\n",
+                                                        Path, {});
+        const Catalogue catalogue = parseCatalogue("[[models]]\nid = \"m\"\npinned_on = [\"one\", \"other\"]\n", Path);
+        const QStringList found = doubtsAbout(config, catalogue);
+        QCOMPARE(found.size(), 2);
+        QVERIFY(found[0].contains(QLatin1String("require_auth")));
+        QCOMPARE(found[1], QStringLiteral("model \"m\" is pinned_on \"other\", which is no node of [[neurons]]"));
+        QVERIFY(doubtsAbout(parseGatewayConfig(FullGateway, Path, {}), catalogue).size() == 1);
+        QVERIFY(doubtsAbout({}, {}).isEmpty());
     }
 
     void environmentErrors_data()

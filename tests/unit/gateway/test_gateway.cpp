@@ -6,6 +6,7 @@
 #include "gateway/gateway.h"
 
 #include <QJsonDocument>
+#include <QRegularExpression>
 #include <QSignalSpy>
 #include <QTest>
 
@@ -163,6 +164,7 @@ private Q_SLOTS:
     void clientErrors();
     void foreignPagesGiveNoOrders();
     void asksForKeys();
+    void warnsOfAnOddConfig();
     void operatorLoadsAndUnloads();
     void eventsOfTheGateway();
     void headOfTheEventsEnds();
@@ -705,6 +707,15 @@ void TestGateway::asksForKeys()
     QCOMPARE(fleet.ask("POST", QStringLiteral("/api/models/m/load"))->status(), 401);
     QCOMPARE(fleet.ask("POST", chat, "{}")->status(), 401);
     QCOMPARE(fleet.ask("GET", QStringLiteral("/health"))->status(), 200);
+}
+
+void TestGateway::warnsOfAnOddConfig()
+{
+    GatewayConfig config;
+    config.keys = {KeyEntry{.key = QStringLiteral("k"), .accountId = {}, .keyId = {}, .hardCap = {}, .window = {}}};
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("require_auth is off")));
+    Fleet fleet({}, {}, config);
+    QCOMPARE(fleet.ask("GET", QStringLiteral("/v1/models"))->status(), 200);
 }
 
 void TestGateway::operatorLoadsAndUnloads()
