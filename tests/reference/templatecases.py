@@ -123,6 +123,12 @@ TEMPLATES = [
     "{% for x in xs %}{{ loop.nosuch is defined }}{% endfor %}", "{% for m in people %}{% if loop.index0 != 0 and people[loop.index0 - 1].city != m.city %}*{% endif %}{{ m.name }} {% endfor %}",
     "{% for k, g in people|groupby('city') %}{{ k }}: {% for p in g %}{{ p.name }} {% endfor %}{% endfor %}", "{% set g = xs|map('string') %}{{ g|list }}{{ g|list }}",
     "{% for x in xs recursive %}{{ x }}{% endfor %}", "{% for x in xs %}{{ loop(xs) }}{% endfor %}", "{% for x in xs[::-1] %}{{ x }}{% endfor %}",
+    # else of loops that end early; break and continue in it
+    "{% for x in xs %}{% for y in [] %}{% else %}{% break %}{% endfor %}{{ x }}{% endfor %}", "{% for x in xs %}{% for y in [] %}{% else %}{% continue %}{% endfor %}{{ x }}{% endfor %}",
+    "{% for x in [1] %}{% continue %}{% else %}E{% endfor %}", "{% for x in [1, 2] %}{% break %}{% else %}E{% endfor %}", "{% for x in [1, 2] %}{% if x == 2 %}{% break %}{% endif %}{{ x }}{% else %}E{% endfor %}",
+    "{% for x in [1, 2] %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{% else %}E{% endfor %}", "{% for x in [] %}{% else %}{% break %}{% endfor %}", "{% for x in xs %}{% for y in [] recursive %}{% else %}{% break %}{% endfor %}{% endfor %}",
+    "{% for x in xs %}{% for y in [1] recursive %}{{ y }}{% break %}{% else %}E{% endfor %}{{ x }}{% endfor %}", "{% for x in xs %}{% for y in [1] %}{% break %}{% else %}{% if x == 1 %}{% continue %}{% endif %}E{% endfor %}{{ x }}{% endfor %}",
+    "{% for x in xs if x > 1 %}{% continue %}{% else %}{{ x is defined }}{{ loop is defined }}{% endfor %}", "{% for x in xs %}{% for y in [3] %}{% continue %}{% else %}{{ loop.index }}{{ y is defined }}{{ x }};{% endfor %}{% endfor %}",
     # set
     "{% set a, b = 1, 2 %}{{ a }}{{ b }}", "{% set a = 1, 2 %}{{ a }}", "{% set (a, b) = (b, a) %}", "{% set x %}body {{ n }}{% endset %}[{{ x }}]", "{% set x | upper %}body{% endset %}{{ x }}",
     "{% set x | replace('b', 'c') | upper %}bod{% endset %}{{ x }}", "{% set x.y = 1 %}", "{% set xs.y = 1 %}", "{% set ns = namespace() %}{% set ns.a, ns.b = 1, 2 %}{{ ns.a }}{{ ns.b }}{{ ns.c is defined }}",

@@ -612,8 +612,7 @@ Interpreter::Flow Interpreter::exec(const For& node)
     const std::vector<Value> items = evaluate(*node.iterable).requireIterable();
     if (node.recursive)
         capture(m_frame);
-    loop(node, items, 0);
-    return Flow::Next;
+    return loop(node, items, 0);
 }
 
 std::vector<Value> Interpreter::filtered(const For& node, const std::vector<Value>& items)
@@ -628,23 +627,28 @@ std::vector<Value> Interpreter::filtered(const For& node, const std::vector<Valu
     return kept;
 }
 
-void Interpreter::loop(const For& node, std::vector<Value> items, unsigned depth)
+/// The else block is for a loop none of whose passes reached its end: one that broke off or went on early did not. It
+/// stands outside the loop, so that its own break and continue are for the loop around it, and are returned.
+Interpreter::Flow Interpreter::loop(const For& node, std::vector<Value> items, unsigned depth)
 {
     if (node.filter)
         items = filtered(node, items);
     const auto state = std::make_shared<Loop>(node, std::move(items), node.recursive ? m_frame : nullptr, depth);
+    bool completed = false;
     for (size_t i = 0; i < state->items().size(); ++i) {
         const Scope scope(*this);
         state->moveTo(i);
         m_frame->set("loop", std::shared_ptr<const Object>(state));
         assign(node.target, state->items()[i]);
-        if (run(node.body) == Flow::Break)
-            return;
+        const Flow flow = run(node.body);
+        if (flow == Flow::Break)
+            break;
+        completed = completed || flow == Flow::Next;
     }
-    if (state->items().empty()) {
-        const Scope scope(*this);
-        run(node.otherwise);
-    }
+    if (completed)
+        return Flow::Next;
+    const Scope scope(*this);
+    return run(node.otherwise);
 }
 
 void Interpreter::assign(const Target& target, const Value& value)

@@ -90,7 +90,7 @@ private:
     Flow exec(const Break&) { return Flow::Break; }
     Flow exec(const Continue&) { return Flow::Continue; }
 
-    void loop(const For& node, std::vector<Value> items, unsigned depth);
+    Flow loop(const For& node, std::vector<Value> items, unsigned depth);
     std::vector<Value> filtered(const For& node, const std::vector<Value>& items);
     void assign(const Target& target, const Value& value);
     Value applyBlockFilter(const Expression& filter, std::string text);

@@ -311,7 +311,10 @@ Statement Parser::forStatement()
     if (skipName("else")) {
         skipOperator(":");
         expect(TokenKind::BlockEnd, "end of statement block");
+        // Outside this loop; and a recursive one is a function, out of which there is no way into the loop around.
+        const unsigned loops = std::exchange(m_loops, node.recursive ? 0 : m_loops);
         node.otherwise = block({"endfor"});
+        m_loops = loops;
     }
     endBlock("endfor");
     return {line, std::move(node)};
