@@ -39,15 +39,16 @@ size_t readNumber(std::string_view text, size_t& at)
     return value;
 }
 
-std::string padded(const std::string& text, const Spec& spec, char defaultAlign)
+/// `head` characters stay before what '=' fills in.
+std::string padded(const std::string& text, const Spec& spec, char defaultAlign, size_t head = 0)
 {
     const size_t length = unicode::length(text);
     if (length >= spec.width)
         return text;
     const char align = spec.align ? spec.align : defaultAlign;
     const size_t missing = spec.width - length;
-    const bool hasSign = !text.empty() && (text[0] == '-' || text[0] == '+' || text[0] == ' ');
-    const size_t head = align == '=' && hasSign ? 1 : 0;
+    if (align != '=')
+        head = 0;
     const size_t before = align == '<' ? 0 : align == '^' ? missing / 2 : missing;
     TextBuilder out;
     out << std::string_view(text).substr(0, head);
@@ -67,23 +68,33 @@ std::string digitsOf(Int value, unsigned base, bool upper)
     return digits.empty() ? "0" : digits;
 }
 
-std::string grouped(std::string number, char separator)
+/// Separators in the first `end` characters of `number`, which are digits; zeros before them up to `width`.
+std::string grouped(std::string_view number, size_t end, char separator, size_t size, size_t width)
 {
-    size_t end = number.find_first_of(".e");
-    if (end == std::string::npos)
-        end = number.size();
-    for (size_t at = end; at > 3; at -= 3)
-        number.insert(at - 3, 1, separator);
-    return number;
+    const std::string_view rest = number.substr(end);
+    const size_t room = width > rest.size() ? width - rest.size() : 1;
+    TextBuilder out;
+    for (size_t left = std::max(end, room - (room - 1) / (size + 1)); left > 0; --left) {
+        out << (left > end ? '0' : number[end - left]);
+        if (left > 1 && (left - 1) % size == 0)
+            out << separator;
+    }
+    out << rest;
+    return out.take();
 }
 
-std::string withSign(std::string magnitude, bool negative, const Spec& spec)
+std::string signOf(bool negative, const Spec& spec)
 {
+    return negative ? "-" : spec.sign == '-' ? "" : std::string(1, spec.sign);
+}
+
+/// `head`, which is sign and prefix, and `number`, whose first `end` characters are digits that are grouped by `size`.
+std::string assembled(const std::string& head, std::string number, size_t end, size_t size, const Spec& spec)
+{
+    const bool zeros = spec.align == '=' && spec.fill == "0" && spec.width > head.size();
     if (spec.grouping)
-        magnitude = grouped(std::move(magnitude), spec.grouping);
-    if (negative)
-        return "-" + magnitude;
-    return spec.sign == '-' ? magnitude : spec.sign + magnitude;
+        number = grouped(number, end, spec.grouping, size, zeros ? spec.width - head.size() : 0);
+    return padded(head + number, spec, '>', head.size());
 }
 
 std::string formatInteger(Int value, const Spec& spec)
@@ -95,9 +106,13 @@ std::string formatInteger(Int value, const Spec& spec)
         requireTextSize(size_t(spec.precision));
         digits.insert(0, size_t(spec.precision) - digits.size(), '0');
     }
+    if (spec.grouping == ',' && base != 10)
+        fail("Cannot specify ',' with '" + std::string(1, type) + "'.");
+    std::string head = signOf(value < 0, spec);
     if (spec.alternate && base != 10)
-        digits = std::string("0") + type + digits;
-    return padded(withSign(std::move(digits), value < 0, spec), spec, '>');
+        head.append("0") += type;
+    const size_t end = digits.size();
+    return assembled(head, std::move(digits), end, base == 10 ? 3 : 4, spec);
 }
 
 /// The digits of `value`, not negative, by one of e, f, g.
@@ -109,16 +124,17 @@ std::string printed(double value, char type, int precision, bool alternate)
     return std::string(buffer, size_t(std::clamp(size, 0, int(sizeof buffer) - 1)));
 }
 
-std::string formatFloat(double value, const Spec& spec)
+std::string formatFloat(double value, Spec spec)
 {
     const bool percent = spec.type == '%';
     const double scaled = std::fabs(percent ? value * 100 : value);
     if (spec.precision > 1000)
         fail("a precision of more than 1000 digits is not supported");
     std::string digits;
-    if (!std::isfinite(scaled))
+    if (!std::isfinite(scaled)) {
         digits = std::isnan(scaled) ? "nan" : "inf";
-    else if (!spec.type && spec.precision < 0)
+        spec.grouping = '\0';
+    } else if (!spec.type && spec.precision < 0)
         digits = toString(scaled);
     else
         digits = printed(scaled,
@@ -129,13 +145,30 @@ std::string formatFloat(double value, const Spec& spec)
                          spec.precision < 0 ? 6 : spec.precision, spec.alternate);
     if (percent)
         digits += '%';
-    return padded(withSign(std::move(digits), std::signbit(value) && !std::isnan(value), spec), spec, '>');
+    const size_t end = std::min(digits.find_first_of(".eE%"), digits.size());
+    return assembled(signOf(std::signbit(value) && !std::isnan(value), spec), std::move(digits), end, 3, spec);
 }
 
 std::string formatText(std::string_view text, const Spec& spec)
 {
     const size_t end = spec.precision < 0 ? text.size() : unicode::offset(text, size_t(spec.precision));
     return padded(std::string(text.substr(0, end)), spec, '<');
+}
+
+/// Python's ascii(x).
+std::string asciiOf(const Value& value)
+{
+    const std::string text = value.repr();
+    TextBuilder out;
+    for (size_t at = 0; at < text.size();) {
+        const auto [code, size] = unicode::decode(text, at);
+        if (code < 0x80)
+            out << char(code);
+        else
+            printEscaped(out, code);
+        at += size;
+    }
+    return out.take();
 }
 
 Int truncated(double value)
@@ -195,8 +228,9 @@ std::string convertPercent(const Value& value, Spec spec)
     case 's':
         return padded(formatText(value.str(), {.precision = spec.precision}), spec, '>');
     case 'r':
-    case 'a':
         return padded(formatText(value.repr(), {.precision = spec.precision}), spec, '>');
+    case 'a':
+        return padded(formatText(asciiOf(value), {.precision = spec.precision}), spec, '>');
     case 'c':
         if (value.isString() && value.text()->length == 1)
             return padded(value.bytes(), spec, '>');
@@ -389,8 +423,6 @@ std::string formatValue(const Value& value, std::string_view text)
         return formatText(value.bytes(), spec);
     }
     if (value.isIntegral() && (!spec.type || isOneOf("dxXob"))) {
-        if (value.isBool() && !spec.type)
-            return formatText(value.str(), spec);
         if (spec.precision >= 0)
             fail("Precision not allowed in integer format specifier");
         return formatInteger(value.integer(), spec);
@@ -497,7 +529,7 @@ std::string BraceFormat::run(std::string_view format, unsigned depth)
             const std::string_view conversion = name.substr(bang + 1);
             if (conversion != "r" && conversion != "s" && conversion != "a")
                 fail("Unknown conversion specifier");
-            value = conversion == "s" ? Value(value.str()) : Value(value.repr());
+            value = Value(conversion == "s" ? value.str() : conversion == "r" ? value.repr() : asciiOf(value));
         }
         const std::string spec = colon < inside.size() ? run(inside.substr(colon + 1), depth + 1) : std::string();
         out << formatValue(value, spec);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "neuron/engine/template/lexer.h"
 
+#include "neuron/engine/template/strings.h"
 #include "neuron/engine/template/unicode.h"
 
 #include <algorithm>
@@ -110,10 +111,8 @@ void Lexer::advance(size_t bytes)
 
 void Lexer::skipSpace()
 {
-    size_t end = m_at;
-    while (end < m_text.size() && isSpace(m_text[end]))
-        ++end;
-    advance(end - m_at);
+    const std::string_view rest = m_text.substr(m_at);
+    advance(rest.size() - strings::strip(rest, std::nullopt, true, false).size());
 }
 
 /// White space that a tag's end swallows: all after '-', else one newline after a block or comment (trim_blocks).
@@ -129,18 +128,15 @@ void Lexer::skipAfterTag(char sign, bool trimNewline)
 /// first on its line (lstrip_blocks).
 std::string_view Lexer::stripBefore(std::string_view data, char sign, bool isVariable) const
 {
-    if (sign == '-') {
-        while (!data.empty() && isSpace(data.back()))
-            data.remove_suffix(1);
-        return data;
-    }
+    if (sign == '-')
+        return strings::strip(data, std::nullopt, false, true);
     if (sign == '+' || isVariable)
         return data;
     const size_t lineStart = data.rfind('\n') + 1; // npos + 1 is 0
     if (lineStart == 0 && !m_lineStarts)
         return data;
     const std::string_view indentation = data.substr(lineStart);
-    return std::all_of(indentation.begin(), indentation.end(), isSpace) ? data.substr(0, lineStart) : data;
+    return strings::strip(indentation, std::nullopt, true, false).empty() ? data.substr(0, lineStart) : data;
 }
 
 /// Data up to the next tag, and that tag.

@@ -12,7 +12,7 @@ namespace {
 /// Where the character before byte `end` begins.
 size_t characterBefore(std::string_view text, size_t end)
 {
-    for (size_t size = 1; size <= 4 && size <= end; ++size)
+    for (size_t size = std::min<size_t>(4, end); size > 1; --size) // a last byte alone is a character, too
         if (unicode::decode(text, end - size).size == size)
             return end - size;
     return end - 1;

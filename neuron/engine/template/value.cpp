@@ -464,8 +464,6 @@ std::string toString(double value)
     return sign + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
-namespace {
-
 void printEscaped(TextBuilder& out, char32_t code)
 {
     static constexpr char hex[] = "0123456789abcdef";
@@ -475,8 +473,6 @@ void printEscaped(TextBuilder& out, char32_t code)
     for (unsigned i = digits; i-- > 0;)
         out << hex[code >> (4 * i) & 15];
 }
-
-} // namespace
 
 void printQuoted(TextBuilder& out, std::string_view text)
 {

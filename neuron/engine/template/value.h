@@ -232,6 +232,8 @@ bool lessThan(const Value& left, const Value& right);
 std::string toString(Int value);
 /// Python's repr(float).
 std::string toString(double value);
+/// A character as Python escapes it: \xe9, \u20ac, \U0001f600.
+void printEscaped(TextBuilder& out, char32_t code);
 /// Python's repr(str).
 void printQuoted(TextBuilder& out, std::string_view text);
 
