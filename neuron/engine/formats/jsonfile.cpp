@@ -55,14 +55,16 @@ JsonView JsonView::require(std::string_view key) const
     fail("lacks the key " + quotedName(key));
 }
 
-std::vector<JsonView> JsonView::elements() const
+JsonElements JsonView::elements() const
 {
     if (!isArray())
         fail("is not an array");
-    std::vector<JsonView> views;
-    for (size_t i = 0; i < m_value->size(); ++i)
-        views.emplace_back((*m_value)[i], *m_path, m_where + '[' + std::to_string(i) + ']');
-    return views;
+    return JsonElements(*this);
+}
+
+JsonView JsonView::element(size_t index) const
+{
+    return JsonView((*m_value)[index], *m_path, m_where + '[' + std::to_string(index) + ']');
 }
 
 const std::string& JsonView::string() const

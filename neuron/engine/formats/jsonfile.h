@@ -12,13 +12,14 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace cortex::engine {
 
 /// Parses JSON that came in a file. Duplicate keys and more than 64 levels of nesting are refused. Throws
 /// Error(BadFile) naming `path` and the byte, counted from `firstByte` on.
 nlohmann::json parseJson(std::span<const std::byte> bytes, const std::filesystem::path& path, size_t firstByte = 0);
+
+class JsonElements;
 
 /// A value within a JSON file that knows where it stands, so that whoever reads it need not carry the file's name and
 /// the keys along for the message. Cheap enough for settings; walk large tables by raw(). Views its json.
@@ -36,7 +37,8 @@ public:
     /// A member of an object, or nothing where it is absent or null.
     std::optional<JsonView> member(std::string_view key) const;
     JsonView require(std::string_view key) const;
-    std::vector<JsonView> elements() const; ///< of an array
+    JsonElements elements() const; ///< of an array
+    JsonView element(size_t index) const; ///< of an array that has it
 
     const std::string& string() const;
     int64_t integer() const;
@@ -50,6 +52,43 @@ private:
     const nlohmann::json* m_value;
     const std::filesystem::path* m_path;
     std::string m_where; ///< keys from the root, with dots
+};
+
+/// The elements of an array. Each view is made when it is reached: a hostile file has millions of them.
+class JsonElements {
+public:
+    explicit JsonElements(JsonView array)
+        : m_array(std::move(array))
+    {
+    }
+
+    size_t size() const { return m_array.raw().size(); }
+    JsonView operator[](size_t index) const { return m_array.element(index); }
+
+    class Iterator {
+    public:
+        Iterator(const JsonElements& elements, size_t index)
+            : m_elements(&elements)
+            , m_index(index)
+        {
+        }
+        JsonView operator*() const { return (*m_elements)[m_index]; }
+        Iterator& operator++()
+        {
+            ++m_index;
+            return *this;
+        }
+        bool operator==(const Iterator&) const = default;
+
+    private:
+        const JsonElements* m_elements;
+        size_t m_index;
+    };
+    Iterator begin() const { return {*this, 0}; }
+    Iterator end() const { return {*this, size()}; }
+
+private:
+    JsonView m_array;
 };
 
 } // namespace cortex::engine

@@ -13,6 +13,8 @@ namespace cortex::engine {
 
 namespace {
 
+/// More than any model's tensors have; it bounds what a file can have us keep and print.
+constexpr size_t maxDimensions = 8;
 /// The format's own limit on its header.
 constexpr uint64_t maxHeaderBytes = 100'000'000;
 constexpr size_t lengthBytes = 8;
@@ -35,8 +37,12 @@ constexpr Dtype dtypes[]{
 
 std::vector<int64_t> readShape(const JsonView& value)
 {
+    const JsonElements extents = value.elements();
+    if (extents.size() > maxDimensions)
+        value.fail("has " + std::to_string(extents.size()) + " dimensions, and " + std::to_string(maxDimensions)
+                   + " are the most that is supported");
     std::vector<int64_t> shape;
-    for (const JsonView& extent : value.elements()) {
+    for (const JsonView& extent : extents) {
         shape.push_back(extent.integer());
         if (shape.back() < 0)
             extent.fail("is negative");

@@ -128,8 +128,10 @@ void refineTypes(const JsonView& root, const BpeVocabulary& vocabulary, TokenTab
     std::vector<bool> merged(table.texts.size());
     for (const MergeRule& rule : vocabulary.merges)
         merged[size_t(rule.result)] = true;
-    for (const JsonView& token :
-         root.member("added_tokens") ? root.require("added_tokens").elements() : std::vector<JsonView>()) {
+    const auto added = root.member("added_tokens");
+    if (!added)
+        return;
+    for (const JsonView& token : added->elements()) {
         const auto id = size_t(token.require("id").integer());
         std::string& text = table.texts[id];
         if (table.types[id] != TokenTable::UserDefined || text.find(sentencePieceSpace) == std::string::npos)

@@ -93,7 +93,7 @@ std::optional<int32_t> templateBos(const JsonView& processor, const BpeVocabular
                 return bos;
     } else if (type == "TemplateProcessing") {
         const auto pieces = processor.require("single").elements();
-        if (const auto special = pieces.empty() ? std::nullopt : pieces.front().member("SpecialToken"))
+        if (const auto special = pieces.size() == 0 ? std::nullopt : pieces[0].member("SpecialToken"))
             return idOf(vocabulary, special->require("id").string());
     }
     return std::nullopt;

@@ -85,6 +85,8 @@ TEST_CASE("damaged safetensors headers are refused with file, tensor and cause")
     checkBad(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"shape":[1]}})", {"\"shape\"", "twice"});
     checkBad(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", {"a.shape[0]", "negative"});
     checkBad(R"({"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}})", {"a.shape[0]", "not an integer"});
+    checkBad(R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}})",
+             {"a.shape", "9 dimensions", "8 are the most"});
     checkBad(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", {"\"a\"", "4 bytes", "shape and type"});
     checkBad(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})",
              {"\"a\"", "shape and type"});
