@@ -2,6 +2,7 @@
 #include "neuron/engine/cli/command.h"
 #include "neuron/engine/cli/session.h"
 #include "neuron/engine/models/checkpoint.h"
+#include "neuron/engine/template/contextreader.h"
 
 #include <cstdio>
 #include <iostream>
@@ -41,14 +42,20 @@ struct Source {
     TemplateContext defaults;
 };
 
+std::string readTemplate(const std::string& path)
+{
+    std::error_code ignored; // what is wrong with the file, open() says better
+    if (std::filesystem::file_size(path, ignored) == 0)
+        return {}; // a template that renders nothing; there is nothing to map in it
+    const auto file = MappedFile::open(path);
+    const auto bytes = file->bytes();
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 Source openTemplate(const RenderOptions& options)
 {
-    if (!options.file.empty()) {
-        const auto file = MappedFile::open(options.file);
-        const auto bytes = file->bytes();
-        return {ChatTemplate({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, options.file),
-                TemplateContext::object()};
-    }
+    if (!options.file.empty())
+        return {ChatTemplate(readTemplate(options.file), options.file), TemplateContext::object()};
     const Checkpoint checkpoint(findModel(options.model));
     const auto source = checkpoint.chatTemplateSource();
     if (!source)
@@ -65,12 +72,7 @@ Source openTemplate(const RenderOptions& options)
 
 std::string render(const Source& source, const std::string& text, std::chrono::local_seconds now)
 {
-    TemplateContext context;
-    try {
-        context = TemplateContext::parse(text);
-    } catch (const TemplateContext::exception& exception) {
-        throw Error(ErrorKind::BadRequest, std::string("the context is not valid JSON: ") + exception.what());
-    }
+    TemplateContext context = readContext(text);
     if (!context.is_object())
         throw Error(ErrorKind::BadRequest, "the context is not a JSON object");
     for (const auto& [name, value] : source.defaults.items()) {

@@ -168,4 +168,9 @@ TEST_CASE("render: prompts, errors in their line, and exit code 3 where the temp
     for (size_t i : {size_t(1), size_t(2), size_t(3)})
         CHECK(Json::parse(results[i]).contains("error"));
     CHECK(results[4] == results[0]);
+
+    writeFile(file, "");
+    const Outcome nothing = run(arguments, context);
+    CHECK(nothing.code == 0);
+    CHECK(nothing.out.empty());
 }

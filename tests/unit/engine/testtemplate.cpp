@@ -2,6 +2,7 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "neuron/engine/error.h"
 #include "neuron/engine/template/chattemplate.h"
+#include "neuron/engine/template/contextreader.h"
 
 #include <doctest/doctest.h>
 
@@ -109,6 +110,29 @@ TEST_CASE("small templates do what Jinja2 does with them")
         if (!rows[i]["type"].get<std::string>().starts_with("TemplateSyntax"))
             CHECK(got.error.find(rows[i]["raises"].get<std::string>()) != std::string::npos);
     }
+}
+
+TEST_CASE("a context is read in the order of its keys, the last of equal ones in the place of the first")
+{
+    const auto same = [](std::string_view json) { CHECK(readContext(json) == TemplateContext::parse(json)); };
+    same(R"({"b": 1, "a": [null, true, -2, 3, 2.5, "x", {}, [], {"z": [{"y": 1}]}], "c": {"k": 1, "j": 2}})");
+    same("[[1], 2, {}]");
+    same("18446744073709551615");
+    CHECK(readContext(R"({"b": 1, "a": {"x": 1}, "b": 2, "a": 3})").dump() == R"({"b":2,"a":3})");
+    for (const char* bad : {"", "{", "{\"a\": 1,}", "[1] 2", "1e999"}) {
+        CAPTURE(bad);
+        CHECK_THROWS_AS(readContext(bad), Error);
+    }
+}
+
+TEST_CASE("an object of very many keys is read in time that grows with them")
+{
+    std::string json = "{";
+    for (int i = 0; i < 300'000; ++i)
+        json += "\"key" + std::to_string(i) + "\": 1, ";
+    const TemplateContext context = readContext(json + "\"last\": 2}"); // one look-up among all others took minutes
+    CHECK(context.size() == 300'001);
+    CHECK(context.back() == 2);
 }
 
 TEST_CASE("errors name template, line and cause")
