@@ -2,6 +2,7 @@
 #include "neuron/engine/cli/command.h"
 #include "neuron/engine/cli/interrupt.h"
 #include "neuron/engine/engine.h"
+#include "neuron/engine/formats/ggufwriter.h"
 #include "neuron/engine/quantize/exportgguf.h"
 #include "neuron/engine/quantize/quantizegguf.h"
 
@@ -84,6 +85,7 @@ int run(const QuantizeOptions& options)
         throw Error(ErrorKind::BadRequest,
                     "cannot make files of the type \"" + options.type + "\"; the types are " + quantMixNames());
     const std::filesystem::path in = findModel(options.in);
+    checkWritable(options.out);
     std::signal(SIGXFSZ, SIG_IGN); // a file size limit is an error of write(), as a full disk is
     const auto begin = std::chrono::steady_clock::now();
     const Unquantized unquantized(in, options.out);

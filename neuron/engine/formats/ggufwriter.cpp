@@ -58,6 +58,19 @@ std::span<const std::byte> asBytes(const std::string& encoded)
 
 } // namespace
 
+void checkWritable(const std::filesystem::path& path)
+{
+    std::error_code failure;
+    const std::filesystem::file_status status = std::filesystem::status(path, failure);
+    std::string cause;
+    if (!path.has_filename() || std::filesystem::is_directory(status))
+        cause = path.empty() ? "an empty name is no file to write" : "is a directory; give the file to write a name";
+    else if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+        cause = "is there and no regular file, so it is not replaced; give another name";
+    if (!cause.empty())
+        throw Error(ErrorKind::BadRequest, path.string() + (path.empty() ? "" : ": ") + cause);
+}
+
 GgufWriter::GgufWriter(std::filesystem::path path, size_t alignment)
     : m_path(std::move(path))
     , m_alignment(alignment)
@@ -154,6 +167,7 @@ size_t GgufWriter::fileBytes() const
 
 void GgufWriter::begin()
 {
+    checkWritable(m_path);
     const std::filesystem::path folder = m_path.has_parent_path() ? m_path.parent_path() : ".";
     std::error_code failure;
     const std::filesystem::space_info space = std::filesystem::space(folder, failure);

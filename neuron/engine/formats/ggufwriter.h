@@ -13,6 +13,10 @@
 
 namespace cortex::engine {
 
+/// Throws Error(BadRequest) where a file cannot take the place of what is at `path`: a directory, a device or another
+/// special file, or no name at all. For those who work long before GgufWriter::begin() asks the same.
+void checkWritable(const std::filesystem::path& path);
+
 /// Writes a GGUF file, version 3: metadata and tensors are declared, begin() writes the header, then the tensors' bytes
 /// follow in the order of their declaration. Everything goes to a temporary file beside `path`, which finish() renames;
 /// without finish() nothing is left and what stood at `path` still does. Throws Error (BadRequest, Internal) that says

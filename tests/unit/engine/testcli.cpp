@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 using namespace cortex::engine::tests;
@@ -44,6 +45,9 @@ std::vector<std::string> lines(const std::string& text)
     }
     return list;
 }
+
+/// The model that answers in words.
+const std::string builtin = "--model " CORTEX_GOLDEN "/../../resources/builtin";
 
 /// The small model in a file, and its options.
 struct Tiny {
@@ -117,6 +121,21 @@ TEST_CASE("logits are float32 rows, one for each token")
     std::memcpy(logits.data(), bytes.data(), bytes.size());
     for (size_t i = 0; i < logits.size(); ++i)
         CHECK(logits[i] == doctest::Approx(expected[i]).epsilon(0.2).scale(3));
+}
+
+TEST_CASE("quantize of a checkpoint refuses what it may not replace before any work")
+{
+    const TemporaryDirectory directory;
+    const fs::path pipe = directory.path() / "pipe";
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    for (const std::string& out : {pipe.string(), directory.path().string(), std::string("''")}) {
+        CAPTURE(out);
+        const Outcome outcome = run("quantize " CORTEX_GOLDEN "/../../resources/builtin " + out + " q8_0");
+        CHECK(outcome.code == 1);
+        CHECK(lines(outcome.err).size() == 1); // and none of progress
+    }
+    CHECK(fs::is_fifo(pipe));
+    CHECK(std::distance(fs::directory_iterator(directory.path()), fs::directory_iterator()) == 1);
 }
 
 TEST_CASE("bench and plan print what issue 3 lists")

@@ -16,6 +16,8 @@
 #include <cmath>
 #include <cstring>
 
+#include <sys/stat.h>
+
 using namespace cortex::engine;
 using namespace cortex::engine::tests;
 namespace fs = std::filesystem;
@@ -262,6 +264,36 @@ TEST_CASE("what cannot be written is refused, and nothing is left behind")
     CHECK(contains(refused(41, std::string(4096, 'x')), "Q1_0"));
     CHECK(readFile(out) == "what stood here");
     CHECK(entriesOf(directory.path()) == 4);
+}
+
+TEST_CASE("only a file is replaced, and what is none is refused before any work")
+{
+    const TemporaryDirectory directory;
+    const fs::path dense = directory.path() / "dense.gguf", pipe = directory.path() / "pipe";
+    const fs::path toPipe = directory.path() / "topipe", out = directory.path() / "out.gguf";
+    tinyllama::write(0, dense);
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    fs::create_symlink(pipe, toPipe);
+    const auto worked = [](double, const std::string&) -> bool {
+        FAIL("worked");
+        return false;
+    };
+    const auto refused = [&](const fs::path& to) {
+        return messageOf(ErrorKind::BadRequest,
+                         [&] { quantizeGguf(GgufFile(dense), to, *findQuantMix("q8_0"), 1, worked); });
+    };
+    CHECK(contains(refused(pipe), "no regular file"));
+    CHECK(contains(refused(toPipe), "no regular file"));
+    CHECK(contains(refused(directory.path()), "is a directory"));
+    CHECK(contains(refused(""), "empty name"));
+    CHECK(fs::is_fifo(pipe));
+    CHECK(fs::is_symlink(toPipe));
+
+    writeFile(directory.path() / "other.gguf", "what stood here");
+    fs::create_symlink(directory.path() / "other.gguf", out);
+    quantizeFile(dense, out, "q8_0");
+    CHECK(GgufFile(out).tensors().size() == GgufFile(dense).tensors().size());
+    CHECK(entriesOf(directory.path()) == 5);
 }
 
 TEST_CASE("weights rounded at load are those of a file in that type, and the plan knows")
