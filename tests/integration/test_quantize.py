@@ -57,7 +57,7 @@ def test_a_disk_without_room_is_one_message(demo_model, tmp_path):
 
 def test_wrong_use(demo_model, tmp_path):
     unknown = run("neuron-engine", "quantize", demo_model, tmp_path / "out.gguf", "q9_z")
-    assert unknown.returncode == 1 and "q9_z" in unknown.stderr and "q4_k_m" in unknown.stderr
+    assert unknown.returncode == 2 and "q9_z" in unknown.stderr and "q4_k_m" in unknown.stderr
     same = run("neuron-engine", "quantize", demo_model, demo_model, "q8_0")
     assert same.returncode == 1 and str(demo_model) in same.stderr
     folder = tmp_path / "checkpoint"

@@ -227,8 +227,7 @@ void addBench(CLI::App& app, Commands& commands)
     command->add_option("--sequences", options->sequences, "Also generate with so many sequences side by side")
         ->check(integerBetween(1, 1024))
         ->capture_default_str();
-    command->add_option("--isa", options->instructions,
-                        "Force an instruction path: portable, avx2, avx512, avx512-vnni");
+    addInstructionsOption(*command, options->instructions);
     command->add_flag("!--no-text", options->text, "Load no tokenizer and no chat template");
     command->add_flag("--json", options->json, "Print one object");
     commands[command] = [options] { return run(*options); };

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "neuron/engine/cli/numbers.h"
+#include "neuron/engine/formats/quotedname.h"
+#include "neuron/engine/quantize/quantmix.h"
 
 #include <functional>
 #include <map>
@@ -25,7 +27,13 @@ void addRender(CLI::App& app, Commands& commands);
 void addPlan(CLI::App& app, Commands& commands);
 void addQuantize(CLI::App& app, Commands& commands);
 
-/// --threads, --quant and --cache-type, which several of them have.
+/// CLI11's check of an option that names a type of file, in any case.
+inline std::string checkQuantMix(const std::string& name)
+{
+    return findQuantMix(name) ? std::string() : quotedName(name) + " is none of the types " + quantMixNames();
+}
+
+/// --threads, --quant, --isa and --cache-type, which several of them have.
 inline void addThreadsOption(CLI::App& command, int& threads)
 {
     command.add_option("--threads", threads, "Worker threads (0: one per core)")->check(integerBetween(0, mostThreads));
@@ -33,9 +41,17 @@ inline void addThreadsOption(CLI::App& command, int& threads)
 
 inline void addQuantOption(CLI::App& command, std::string& quant)
 {
-    command.add_option("--quant", quant,
-                       "Round dense weights to q8_0, q6_k, q4_k, … while loading; f32 expands all weights, and rounds no "
-                       "activation: slow and exact");
+    command
+        .add_option("--quant", quant,
+                    "Round dense weights to q8_0, q6_k, q4_k, … while loading; f32 expands all weights, and rounds no "
+                    "activation: slow and exact")
+        ->check(checkQuantMix);
+}
+
+inline void addInstructionsOption(CLI::App& command, std::string& instructions)
+{
+    command.add_option("--isa", instructions, "Force an instruction path")
+        ->check(CLI::IsMember({"portable", "avx2", "avx512", "avx512-vnni"}));
 }
 
 /// `type` holds the default, by its name in kernels::typeFromName; whatever is given is one of three that it knows.

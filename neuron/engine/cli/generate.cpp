@@ -11,11 +11,15 @@ namespace cortex::engine::cli {
 
 namespace {
 
+/// Which of its options gives what to continue; its value may be empty.
+enum class Input { Prompt, Chat, Tokens };
+
 struct GenerateOptions {
     std::string model;
     std::string quant;
     std::string cacheType = "f16";
-    std::string prompt, chat, tokens; ///< one of them
+    Input input = Input::Prompt;
+    std::string prompt, chat, tokens; ///< the one that `input` says
     std::string system;
     int newTokens = 0;
     int threads = 0;
@@ -47,11 +51,11 @@ std::string chatPrompt(const Engine& engine, const GenerateOptions& options)
 
 std::vector<int32_t> promptTokens(const Engine& engine, const GenerateOptions& options)
 {
-    if (!options.tokens.empty())
+    if (options.input == Input::Tokens)
         return readTokens(options.tokens);
     if (!engine.tokenizer())
         throw Error(ErrorKind::BadRequest, options.model + " has no tokenizer; use --tokens");
-    if (!options.chat.empty())
+    if (options.input == Input::Chat)
         return encodeRendered(*engine.tokenizer(), chatPrompt(engine, options));
     return engine.tokenizer()->encode(options.prompt, {.addBos = engine.tokenizer()->wantsBos()});
 }
@@ -156,10 +160,11 @@ void addGenerate(CLI::App& app, Commands& commands)
         ->required();
     CLI::Option_group* input = command->add_option_group("input", "What to continue");
     input->add_option("-p,--prompt", options->prompt, "Text, as it stands");
-    input->add_option("-c,--chat", options->chat, "A user's message, in the model's chat template");
-    input->add_option("--tokens", options->tokens, "File with a JSON list of token ids (- is stdin)");
+    CLI::Option* chat = input->add_option("-c,--chat", options->chat, "A user's message, in the model's chat template");
+    CLI::Option* tokens =
+        input->add_option("--tokens", options->tokens, "File with a JSON list of token ids (- is stdin)");
     input->require_option(1);
-    command->add_option("--system", options->system, "System message before --chat");
+    command->add_option("--system", options->system, "System message before --chat")->needs(chat);
     command->add_option("-n", options->newTokens, "Most tokens to generate (0: until the context is full)")
         ->check(integerBetween(0, mostTokens))
         ->default_val(256);
@@ -189,7 +194,12 @@ void addGenerate(CLI::App& app, Commands& commands)
         ->check(between(-100, 100))
         ->capture_default_str();
     command->add_option("--seed", options->seed, "Equal seeds give equal texts (default: another one each time)");
-    command->add_option("--stop", options->stop, "Stop before this text; may be given several times");
+    // One text at a time: CLI11 reads "[a,b]" as two where it collects a list itself.
+    command
+        ->add_option_function<std::string>(
+            "--stop", [options](const std::string& text) { options->stop.push_back(text); },
+            "Stop before this text; may be given several times")
+        ->trigger_on_parse();
     addQuantOption(*command, options->quant);
     addCacheTypeOption(*command, options->cacheType);
     addThreadsOption(*command, options->threads);
@@ -197,7 +207,10 @@ void addGenerate(CLI::App& app, Commands& commands)
         ->check(integerBetween(0, mostTokens));
     command->add_flag("--ignore-eos", options->ignoreEos, "Go on after an end token");
     command->add_flag("--json", options->json, "Print one object with tokens, text and timings at the end");
-    commands[command] = [options] { return run(*options); };
+    commands[command] = [options, chat, tokens] {
+        options->input = chat->count() > 0 ? Input::Chat : tokens->count() > 0 ? Input::Tokens : Input::Prompt;
+        return run(*options);
+    };
 }
 
 } // namespace cortex::engine::cli

@@ -33,10 +33,13 @@ int run(const LogitsOptions& options)
     load.text = false;
     const auto engine = loadEngine(load, options.model);
 
-    std::ofstream file(options.out, std::ios::binary | std::ios::trunc);
-    if (!file)
-        throw Error(ErrorKind::BadRequest, options.out + ": cannot be written");
-    engine->logits(tokens, [&file](std::span<const float> rows, int) {
+    // Opened with the first rows: what is there is not lost to tokens that the engine refuses.
+    std::ofstream file;
+    engine->logits(tokens, [&](std::span<const float> rows, int) {
+        if (!file.is_open())
+            file.open(options.out, std::ios::binary | std::ios::trunc);
+        if (!file.is_open())
+            throw Error(ErrorKind::BadRequest, options.out + ": cannot be written");
         file.write(reinterpret_cast<const char*>(rows.data()), std::streamsize(rows.size_bytes()));
     });
     file.close();
@@ -60,8 +63,7 @@ void addLogits(CLI::App& app, Commands& commands)
     command->add_option("--out", options->out, "File to write")->required();
     addQuantOption(*command, options->quant);
     addThreadsOption(*command, options->threads);
-    command->add_option("--isa", options->instructions,
-                        "Force an instruction path: portable, avx2, avx512, avx512-vnni");
+    addInstructionsOption(*command, options->instructions);
     addCacheTypeOption(*command, options->cacheType);
     commands[command] = [options] { return run(*options); };
 }

@@ -80,10 +80,7 @@ private:
 
 int run(const QuantizeOptions& options)
 {
-    const std::optional<QuantMix> mix = findQuantMix(options.type);
-    if (!mix)
-        throw Error(ErrorKind::BadRequest,
-                    "cannot make files of the type \"" + options.type + "\"; the types are " + quantMixNames());
+    const QuantMix mix = findQuantMix(options.type).value();
     const std::filesystem::path in = findModel(options.in);
     checkWritable(options.out);
     std::signal(SIGXFSZ, SIG_IGN); // a file size limit is an error of write(), as a full disk is
@@ -93,7 +90,7 @@ int run(const QuantizeOptions& options)
     QuantizeResult result;
     {
         ProgressLine line;
-        result = quantizeGguf(source, options.out, *mix, options.threads, std::ref(line));
+        result = quantizeGguf(source, options.out, mix, options.threads, std::ref(line));
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     std::cerr << "neuron-engine: " << options.out << ": " << std::fixed << std::setprecision(1)
@@ -114,7 +111,7 @@ void addQuantize(CLI::App& app, Commands& commands)
     command->add_option("in", options->in, "GGUF file, safetensors directory, or ORG/NAME[:QUANT]")->required();
     command->add_option("out", options->out, "GGUF file to write; one that is there is replaced at the end")
         ->required();
-    command->add_option("type", options->type, "One of " + quantMixNames())->required();
+    command->add_option("type", options->type, "One of " + quantMixNames())->required()->check(checkQuantMix);
     addThreadsOption(*command, options->threads);
     commands[command] = [options] { return run(*options); };
 }

@@ -70,11 +70,19 @@ int tokenize(const TokenizeOptions& options)
 int detokenize(const TokenizeOptions& options)
 {
     const auto tokenizer = openTokenizer(options);
+    const auto decode = [&](const std::vector<int32_t>& tokens) {
+        for (const int32_t token : tokens)
+            if (token >= tokenizer->vocabularySize())
+                throw Error(ErrorKind::BadRequest,
+                            "token " + std::to_string(token) + " is not in the vocabulary of "
+                                + std::to_string(tokenizer->vocabularySize()));
+        return tokenizer->decode(tokens);
+    };
     if (!options.lines) {
-        std::cout << tokenizer->decode(readTokens("-"));
+        std::cout << decode(readTokens("-"));
         return Done;
     }
-    forEachLine([&](const Json& json) { return Json(tokenizer->decode(tokensFromJson(json, "input"))); });
+    forEachLine([&](const Json& json) { return Json(decode(tokensFromJson(json, "input"))); });
     return Done;
 }
 

@@ -63,7 +63,9 @@ TEST_CASE("wrong use is exit code 2 with a message; help is 0")
 {
     for (const char* arguments :
          {"", "nonsense", "generate", "generate --model x", "generate --model x --prompt a --chat b",
-          "bench --model x --repeat 0", "render --template x --now yesterday", "tokenize --jsonl"}) {
+          "generate --model x --prompt a --system b", "generate --model x --prompt a --quant q9",
+          "bench --model x --repeat 0", "bench --model x --isa q9", "logits --model x --tokens - --out x --isa q9",
+          "plan --model x --quant q9", "quantize x y q9", "render --template x --now yesterday", "tokenize --jsonl"}) {
         CAPTURE(arguments);
         const Outcome outcome = run(arguments);
         CHECK(outcome.code == 2);
@@ -108,6 +110,43 @@ TEST_CASE("generate --json tells prompt, tokens, reason and timings")
     CHECK(run(arguments, "not json").code == 1);
 }
 
+TEST_CASE("what --stop gives is one text, brackets and all")
+{
+    const std::string ask = "generate " + builtin + " --chat 'What is Cortex?' -n 32 --temperature 0";
+    REQUIRE(run(ask).out.starts_with("Cortex makes one"));
+    CHECK(run(ask + " --stop ' one' --stop makes").out == "Cortex \n");
+    for (const char* stop : {"'[makes]'", "'[makes,one]'", "'[]'", "'{}'"}) {
+        CAPTURE(stop);
+        const Outcome outcome = run(ask + " --stop " + stop);
+        CHECK(outcome.code == 0);
+        CHECK(outcome.out.starts_with("Cortex makes one"));
+    }
+}
+
+TEST_CASE("an option of no text is given all the same")
+{
+    const Outcome chat = run("generate " + builtin + " --chat '' --system 'Be brief.' -n 1 --json");
+    REQUIRE(chat.code == 0);
+    CHECK(Json::parse(chat.out)["prompt_tokens"].size() > 2);
+    const Outcome tokens = run("generate " + builtin + " --tokens ''");
+    CHECK(tokens.code == 1);
+    CHECK(tokens.err.find("cannot be read") != std::string::npos);
+    CHECK(run("generate " + builtin + " --prompt ''").err.find("prompt is empty") != std::string::npos);
+}
+
+TEST_CASE("detokenize refuses ids that are no tokens, as generate does")
+{
+    CHECK(run("detokenize " + builtin, run("tokenize " + builtin, "What is Cortex?").out).out == "What is Cortex?");
+    const Outcome unknown = run("detokenize " + builtin, "[999999999, 5]");
+    CHECK(unknown.code == 1);
+    CHECK(unknown.out.empty());
+    CHECK(unknown.err.find("token 999999999 is not in the vocabulary") != std::string::npos);
+    const auto results = lines(run("detokenize --jsonl " + builtin, "[999999999]\n[5]\n").out);
+    REQUIRE(results.size() == 2);
+    CHECK(Json::parse(results[0]).contains("error"));
+    CHECK(Json::parse(results[1]).is_string());
+}
+
 TEST_CASE("logits are float32 rows, one for each token")
 {
     const Tiny tiny;
@@ -117,6 +156,10 @@ TEST_CASE("logits are float32 rows, one for each token")
     const std::string bytes = readFile(out);
     const std::vector<float> expected = tinyllama::expectedLogits(0);
     REQUIRE(bytes.size() == expected.size() * sizeof(float));
+    const Outcome unknown = run("logits " + tiny.model + " --tokens - --out " + out.string(), "[999999999]");
+    CHECK(unknown.code == 1);
+    CHECK(unknown.err.find("999999999") != std::string::npos);
+    CHECK(readFile(out) == bytes);
     std::vector<float> logits(expected.size());
     std::memcpy(logits.data(), bytes.data(), bytes.size());
     for (size_t i = 0; i < logits.size(); ++i)
