@@ -61,6 +61,7 @@ ModelsPane::ModelsPane(FleetController& controller, QWidget* parent)
     createActions();
     createView();
     m_filter->setPlaceholderText(tr("Filter models"));
+    m_filter->setObjectName(QStringLiteral("filter"));
     m_filter->setAccessibleName(tr("Filter models by name"));
     m_filter->setClearButtonEnabled(true);
     m_filter->setMaximumWidth(260);
@@ -84,11 +85,13 @@ void ModelsPane::createActions()
     m_load = new QAction(symbolIcon(QStringLiteral("load")), tr("&Load"), this);
     m_load->setToolTip(tr("Load the selected model where the gateway finds room"));
     m_load->setShortcut(Qt::CTRL | Qt::Key_L);
+    m_load->setShortcutContext(Qt::WidgetWithChildrenShortcut);
     connect(m_load, &QAction::triggered, this, [this] { m_controller.loadModel(selectedModel()); });
 
     m_unload = new QAction(symbolIcon(QStringLiteral("unload")), tr("&Unload"), this);
     m_unload->setToolTip(tr("Unload the selected model everywhere"));
     m_unload->setShortcut(Qt::CTRL | Qt::Key_U);
+    m_unload->setShortcutContext(Qt::WidgetWithChildrenShortcut);
     connect(m_unload, &QAction::triggered, this, [this] { m_controller.unloadModel(selectedModel()); });
 
     m_copyId = new QAction(symbolIcon(QStringLiteral("copy")), tr("&Copy Id"), this);
@@ -100,13 +103,17 @@ void ModelsPane::createActions()
     m_chat->setShortcut(Qt::CTRL | Qt::Key_Return);
     m_chat->setShortcutContext(Qt::WidgetWithChildrenShortcut);
     connect(m_chat, &QAction::triggered, this, [this] { Q_EMIT chatRequested(selectedModel()); });
-    m_view->addAction(m_chat);
+    // In the list alone: in a text field, Ctrl+U means to clear the line.
+    m_view->addActions({m_load, m_unload, m_chat});
 }
 
 void ModelsPane::createView()
 {
     m_view->setObjectName(QStringLiteral("models"));
     m_view->setAccessibleName(tr("Models of the fleet"));
+    // Connected before the view is, which would go on to the neighbour of a current row that leaves.
+    connect(m_sorted, &QAbstractItemModel::rowsAboutToBeRemoved, this,
+            [this](const QModelIndex&, int first, int last) { deselect(first, last); });
     m_view->setModel(m_sorted);
     m_view->setItemDelegateForColumn(FleetModelsModel::StateColumn, new StateDelegate(m_view));
     m_view->setItemDelegateForColumn(FleetModelsModel::DetailsColumn, new DetailsDelegate(m_view));
@@ -179,6 +186,14 @@ void ModelsPane::selectModel(const QString& id)
     const int row = m_controller.models()->rowOf(id);
     if (row >= 0)
         m_view->selectRow(m_sorted->mapFromSource(m_controller.models()->index(row, 0)).row());
+}
+
+/// The selected model leaves the list: the actions must not aim at another one instead.
+void ModelsPane::deselect(int firstRow, int lastRow)
+{
+    const int row = m_view->currentIndex().row();
+    if (row >= firstRow && row <= lastRow)
+        m_view->selectionModel()->clear();
 }
 
 void ModelsPane::updateActions()

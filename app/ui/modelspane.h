@@ -36,6 +36,7 @@ Q_SIGNALS:
 private:
     void createView();
     void createActions();
+    void deselect(int firstRow, int lastRow);
     void updateActions();
     void updateEmptyState();
 

@@ -49,6 +49,7 @@ private Q_SLOTS:
     void selectionSurvivesSnapshots();
     void modelsAreFilteredAndSorted();
     void loadAndUnloadByKeyboard();
+    void keysOfTheListLeaveTextFieldsAlone();
     void contextMenuNamesTheNodes();
     void endpointIsShownAndCopied();
     void chartShowsTheSeries();
@@ -191,7 +192,8 @@ void TestMainWindow::selectionSurvivesSnapshots()
     QCOMPARE(m_window->models()->selectedModel(), gptOss);
     later.models.removeLast();
     Q_EMIT m_source->fleetChanged(later);
-    QVERIFY(m_window->models()->selectedModel() != gptOss);
+    QCOMPARE(m_window->models()->selectedModel(), QString()); // no neighbour takes its place
+    QVERIFY(!m_window->models()->loadAction()->isEnabled());
 }
 
 void TestMainWindow::modelsAreFilteredAndSorted()
@@ -202,6 +204,10 @@ void TestMainWindow::modelsAreFilteredAndSorted()
     filter->setFocus();
     QTest::keyClicks(filter, QStringLiteral("GPT"));
     QCOMPARE(view->model()->rowCount(), 1);
+    filter->clear();
+    m_window->models()->selectModel(smol);
+    QTest::keyClicks(filter, QStringLiteral("GPT"));
+    QCOMPARE(m_window->models()->selectedModel(), QString());
     filter->clear();
     view->sortByColumn(FleetModelsModel::StateColumn, Qt::AscendingOrder);
     QCOMPARE(view->model()->index(0, FleetModelsModel::StateColumn).data().toString(), QStringLiteral("Loaded"));
@@ -224,6 +230,22 @@ void TestMainWindow::loadAndUnloadByKeyboard()
     QCOMPARE(m_source->unloads.first().first, smol);
     QTest::keyClick(m_window.get(), Qt::Key_C, Qt::ControlModifier | Qt::ShiftModifier);
     QCOMPARE(QGuiApplication::clipboard()->text(), smol);
+}
+
+void TestMainWindow::keysOfTheListLeaveTextFieldsAlone()
+{
+    run(busyFleet());
+    m_window->models()->selectModel(smol);
+    for (QWidget* field : {static_cast<QWidget*>(m_window->chat()->input()),
+                           m_window->models()->findChild<QWidget*>(QStringLiteral("filter"))}) {
+        QVERIFY(field);
+        field->setFocus();
+        QVERIFY(m_window->models()->unloadAction()->isEnabled());
+        QTest::keyClick(field, Qt::Key_U, Qt::ControlModifier);
+        QTest::keyClick(field, Qt::Key_L, Qt::ControlModifier);
+    }
+    QVERIFY(m_source->unloads.isEmpty());
+    QVERIFY(m_source->loads.isEmpty());
 }
 
 void TestMainWindow::contextMenuNamesTheNodes()
