@@ -23,6 +23,7 @@
 #include <QMessageBox>
 #include <QPainter>
 #include <QPlainTextEdit>
+#include <QScreen>
 #include <QSplitter>
 #include <QStatusBar>
 #include <QTableView>
@@ -33,7 +34,7 @@ namespace cortex {
 
 namespace {
 
-constexpr quint32 layoutVersion = 1;
+constexpr quint32 layoutVersion = 2;
 
 QPixmap dot(const QColor& color, qreal devicePixelRatio)
 {
@@ -75,7 +76,8 @@ MainWindow::MainWindow(FleetController& controller, QWidget* parent)
     m_stateDot->setContentsMargins(8, 0, 0, 0);
     statusBar()->addWidget(m_stateDot);
     statusBar()->addWidget(m_state, 1);
-    resize(1360, 820);
+    const QSize room = screen()->availableSize() - QSize(0, style()->pixelMetric(QStyle::PM_TitleBarHeight));
+    resize(QSize(1360, 820).boundedTo(room));
 
     connect(&controller, &FleetController::stateChanged, this, &MainWindow::updateState);
     connect(&controller, &FleetController::stateChanged, this, &MainWindow::askAfterFailure);
@@ -133,6 +135,7 @@ void MainWindow::createToolBar()
     auto* label = new QLabel(tr("Endpoint for clients"), bar);
     label->setContentsMargins(8, 0, 6, 0);
     label->setBuddy(m_endpoint);
+    m_endpoint->setObjectName(QStringLiteral("endpoint"));
     m_endpoint->setReadOnly(true);
     m_endpoint->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
     m_endpoint->setAccessibleName(tr("Endpoint for clients"));
@@ -214,8 +217,10 @@ void MainWindow::updateState()
         color = colors::bad(palette());
     m_stateDot->setPixmap(dot(color, devicePixelRatioF()));
     m_state->setText(m_controller.summary());
-    m_endpoint->setText(m_controller.clientEndpoint());
-    m_endpoint->setCursorPosition(0);
+    if (const QString endpoint = m_controller.clientEndpoint(); m_endpoint->text() != endpoint) {
+        m_endpoint->setText(endpoint); // only when it is another one: what is selected in it stays
+        m_endpoint->setCursorPosition(0);
+    }
     m_copyEndpoint->setEnabled(state == State::Running);
     m_restart->setVisible(state == State::Failed || state == State::Stopped);
 }
@@ -266,7 +271,8 @@ QByteArray MainWindow::saveLayout() const
 {
     QByteArray layout;
     QDataStream stream(&layout, QIODevice::WriteOnly);
-    stream << layoutVersion << saveGeometry() << m_columns->saveState() << m_centre->saveState();
+    stream << layoutVersion << saveGeometry() << m_columns->saveState() << m_centre->saveState() << m_nodes->isHidden()
+           << m_throughput->isHidden() << m_chat->isHidden();
     return layout;
 }
 
@@ -277,12 +283,18 @@ void MainWindow::restoreLayout(const QByteArray& layout)
     QByteArray geometry;
     QByteArray columns;
     QByteArray centre;
-    stream >> version >> geometry >> columns >> centre;
+    bool hidesNodes = false;
+    bool hidesThroughput = false;
+    bool hidesChat = false;
+    stream >> version >> geometry >> columns >> centre >> hidesNodes >> hidesThroughput >> hidesChat;
     if (stream.status() != QDataStream::Ok || version != layoutVersion)
         return;
     restoreGeometry(geometry);
     m_columns->restoreState(columns);
     m_centre->restoreState(centre);
+    m_nodes->setHidden(hidesNodes);
+    m_throughput->setHidden(hidesThroughput);
+    m_chat->setHidden(hidesChat);
 }
 
 } // namespace cortex

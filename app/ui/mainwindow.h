@@ -24,7 +24,8 @@ class MainWindow : public QMainWindow {
 public:
     explicit MainWindow(FleetController& controller, QWidget* parent = nullptr);
 
-    /// Size, position and the panes' proportions, for the next start; restoring ignores what it does not understand.
+    /// Size, position, the panes' proportions and which are shown, for the next start; restoring ignores what it does
+    /// not understand.
     QByteArray saveLayout() const;
     void restoreLayout(const QByteArray& layout);
 

@@ -20,6 +20,8 @@
 #include <QMessageBox>
 #include <QPlainTextEdit>
 #include <QPushButton>
+#include <QScreen>
+#include <QScrollArea>
 #include <QScrollBar>
 #include <QTableView>
 #include <QTest>
@@ -66,6 +68,7 @@ private Q_SLOTS:
     void everyFocusableWidgetHasAName();
     void everyActionOfTheMenusHasItsOwnShortcut();
     void layoutIsSavedAndRestored();
+    void theFirstStartFitsTheScreen();
     void paletteMayChange();
 
 private:
@@ -271,6 +274,12 @@ void TestMainWindow::endpointIsShownAndCopied()
     QCOMPARE(m_window->shownEndpoint(), m_server->endpoint().toString() + QStringLiteral("/v1"));
     QTest::keyClick(m_window.get(), Qt::Key_E, Qt::ControlModifier | Qt::ShiftModifier);
     QCOMPARE(QGuiApplication::clipboard()->text(), m_window->shownEndpoint());
+
+    auto* field = m_window->findChild<QLineEdit*>(QStringLiteral("endpoint"));
+    QVERIFY(field);
+    field->selectAll();
+    Q_EMIT m_source->fleetChanged(fleetOf({}, {}));
+    QCOMPARE(field->selectedText(), m_window->shownEndpoint());
 }
 
 void TestMainWindow::chartShowsTheSeries()
@@ -489,6 +498,20 @@ void TestMainWindow::layoutIsSavedAndRestored()
     other.restoreLayout({});
     other.restoreLayout(QByteArray(40, '\xff'));
     QCOMPARE(other.height(), 700);
+
+    QVERIFY(!other.nodes()->isHidden() && !other.throughput()->isHidden() && !other.chat()->isHidden());
+    m_window->nodes()->hide();
+    m_window->throughput()->hide();
+    other.restoreLayout(m_window->saveLayout());
+    QVERIFY(other.nodes()->isHidden() && other.throughput()->isHidden() && !other.chat()->isHidden());
+}
+
+void TestMainWindow::theFirstStartFitsTheScreen()
+{
+    const MainWindow fresh(*m_controller);
+    const QSize room = fresh.screen()->availableSize();
+    QVERIFY(fresh.width() <= room.width() && fresh.height() <= room.height());
+    QVERIFY(fresh.minimumSizeHint().width() <= 1280);
 }
 
 void TestMainWindow::paletteMayChange()
