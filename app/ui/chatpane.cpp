@@ -99,6 +99,7 @@ ChatPane::ChatPane(FleetController& controller, QWidget* parent)
     ChatSession* session = controller.chat();
     ChatTranscript* transcript = session->transcript();
     connect(session, &ChatSession::stateChanged, this, &ChatPane::updateState);
+    connect(session, &ChatSession::modelChanged, this, &ChatPane::showModel);
     connect(transcript, &QAbstractItemModel::rowsInserted, this,
             [this](const QModelIndex&, int first, int last) { insertMessages(first, last); });
     connect(transcript, &QAbstractItemModel::rowsRemoved, this,
@@ -110,9 +111,11 @@ ChatPane::ChatPane(FleetController& controller, QWidget* parent)
     connect(transcript, &ChatTranscript::reasoningAppended, this,
             [this](int row, const QString& delta) { m_messages.at(row)->appendReasoning(delta); });
     connect(&controller, &FleetController::fleetChanged, this, &ChatPane::chooseDefaultModel);
+    connect(&controller, &FleetController::fleetChanged, this, &ChatPane::showModel);
     connect(&controller, &FleetController::fleetChanged, this, &ChatPane::updateEmptyState);
     insertMessages(0, transcript->rowCount() - 1);
     chooseDefaultModel();
+    showModel();
     updateState();
 }
 
@@ -141,14 +144,10 @@ void ChatPane::createHeader()
     m_models->setModel(m_controller.models());
     m_models->setItemDelegate(new ModelChoiceDelegate(m_models));
     m_models->setAccessibleName(tr("Model to chat with"));
-    m_models->setPlaceholderText(tr("No model"));
     m_models->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     m_models->setMinimumContentsLength(12);
-    connect(m_models, &QComboBox::currentIndexChanged, this, [this] {
-        m_controller.chat()->setModel(m_models->currentData(FleetModelsModel::IdRole).toString());
-        m_models->setToolTip(m_models->currentText());
-    });
-    connect(m_models, &QComboBox::activated, this, [this] { m_userChose = true; });
+    connect(m_models, &QComboBox::activated, this,
+            [this](int row) { chooseModel(m_models->itemData(row, FleetModelsModel::IdRole).toString()); });
     addHeaderWidget(m_models, 1);
     addHeaderWidget(makeIconButton(m_regenerate, this));
     addHeaderWidget(makeIconButton(m_copy, this));
@@ -260,32 +259,37 @@ void ChatPane::updateMessage(int row)
 
 void ChatPane::chooseModel(const QString& id)
 {
-    m_models->setCurrentIndex(m_controller.models()->rowOf(id));
     m_userChose = true;
+    m_controller.chat()->setModel(id);
 }
 
-/// Until the operator chooses, a model that answers at once is chosen for them.
+/// Until the operator chooses or a conversation begins, a model that answers at once is chosen for them.
 void ChatPane::chooseDefaultModel()
 {
+    ChatSession* session = m_controller.chat();
     const FleetModelsModel* models = m_controller.models();
-    const bool chosenExists = models->rowOf(m_controller.chat()->model()) >= 0;
-    const bool inConversation = !m_controller.chat()->transcript()->isEmpty();
-    if (chosenExists && (m_userChose || inConversation))
+    if (!session->model().isEmpty() && (m_userChose || !session->transcript()->isEmpty()))
         return;
-    m_userChose = m_userChose && chosenExists;
     const auto isLoaded = [models](int row) {
         return row >= 0 && models->index(row, 0).data(FleetModelsModel::StatusRole).toInt() == int(ModelStatus::Loaded);
     };
-    if (isLoaded(m_models->currentIndex()))
-        return;
-    for (int row = 0; row < models->rowCount(); ++row) {
-        if (isLoaded(row)) {
-            m_models->setCurrentIndex(row);
-            return;
-        }
+    int chosen = models->rowOf(session->model());
+    for (int row = 0; row < models->rowCount() && !isLoaded(chosen); ++row) {
+        if (isLoaded(row) || chosen < 0)
+            chosen = row;
     }
-    if (m_models->currentIndex() < 0 && models->rowCount() > 0)
-        m_models->setCurrentIndex(0);
+    session->setModel(models->index(chosen, 0).data(FleetModelsModel::IdRole).toString());
+}
+
+/// The session says which model it is, never the box: a row that leaves the list would take the box to its neighbour.
+void ChatPane::showModel()
+{
+    const QString id = m_controller.chat()->model();
+    const int row = m_controller.models()->rowOf(id);
+    const bool isGone = row < 0 && !id.isEmpty();
+    m_models->setPlaceholderText(isGone ? tr("%1 (gone)").arg(id) : tr("No model"));
+    m_models->setToolTip(isGone ? tr("No node offers %1 now. It stays chosen for when it comes back.").arg(id) : id);
+    m_models->setCurrentIndex(row);
 }
 
 void ChatPane::updateState()

@@ -45,12 +45,13 @@ private:
     void removeMessages(int first, int last);
     void updateMessage(int row);
     void chooseDefaultModel();
+    void showModel();
     void updateState();
     void updateEmptyState();
     void fitInput();
 
     FleetController& m_controller;
-    bool m_userChose = false; ///< the operator picked a model: no other is picked for them while it exists
+    bool m_userChose = false; ///< the operator picked a model: no other is picked for them
     bool m_followsEnd = true; ///< the end of the conversation is in view and stays so
     QAction* m_new;
     QAction* m_stop;

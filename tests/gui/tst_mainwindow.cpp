@@ -57,6 +57,9 @@ private Q_SLOTS:
     void chartShowsTheSeries();
     void aLoadedModelIsChosenForTheChat();
     void theChosenModelStaysChosen();
+    void aModelThatIsGoneStaysChosen_data();
+    void aModelThatIsGoneStaysChosen();
+    void theOperatorChoosesInTheBox();
     void chatStreamsIntoTheTranscript();
     void replyStops();
     void chatErrorIsReadable();
@@ -319,8 +322,47 @@ void TestMainWindow::theChosenModelStaysChosen()
     Q_EMIT m_source->fleetChanged(later);
     QCOMPARE(m_controller->chat()->model(), gptOss);
     QCOMPARE(m_window->chat()->modelChoice()->currentText(), gptOss);
-    Q_EMIT m_source->fleetChanged(fleetOf({}, {fleetModel(QStringLiteral("only"), ModelStatus::Loaded)}));
-    QCOMPARE(m_controller->chat()->model(), QStringLiteral("only"));
+}
+
+void TestMainWindow::aModelThatIsGoneStaysChosen_data()
+{
+    QTest::addColumn<bool>("byTheOperator");
+    QTest::newRow("the operator's choice") << true;
+    QTest::newRow("the model of a conversation") << false;
+}
+
+void TestMainWindow::aModelThatIsGoneStaysChosen()
+{
+    QFETCH(bool, byTheOperator);
+    run(busyFleet());
+    if (byTheOperator)
+        Q_EMIT m_window->models()->chatRequested(gptOss);
+    else
+        say(QStringLiteral("Hello"));
+    const QString chosen = byTheOperator ? gptOss : smol;
+    const QComboBox* choice = m_window->chat()->modelChoice();
+    QCOMPARE(choice->currentText(), chosen);
+    FleetSnapshot without = busyFleet();
+    without.models.removeIf([&](const FleetModel& model) { return model.id == chosen; });
+    Q_EMIT m_source->fleetChanged(without);
+    QCOMPARE(m_controller->chat()->model(), chosen);
+    QCOMPARE(choice->currentIndex(), -1);
+    QVERIFY(choice->placeholderText().startsWith(chosen));
+    QVERIFY(choice->placeholderText().size() > chosen.size()); // and says that it is gone
+    Q_EMIT m_source->fleetChanged(busyFleet());
+    QCOMPARE(choice->currentText(), chosen);
+}
+
+void TestMainWindow::theOperatorChoosesInTheBox()
+{
+    run(busyFleet());
+    QComboBox* choice = m_window->chat()->modelChoice();
+    choice->setFocus();
+    QTest::keyClick(choice, Qt::Key_End);
+    QCOMPARE(choice->currentIndex(), choice->count() - 1);
+    QCOMPARE(m_controller->chat()->model(), choice->currentText());
+    Q_EMIT m_source->fleetChanged(busyFleet());
+    QCOMPARE(choice->currentIndex(), choice->count() - 1);
 }
 
 void TestMainWindow::chatStreamsIntoTheTranscript()
