@@ -6,6 +6,7 @@
 #include "app/ui/icons.h"
 #include "app/ui/messageview.h"
 
+#include <QAbstractTextDocumentLayout>
 #include <QAction>
 #include <QBoxLayout>
 #include <QClipboard>
@@ -19,6 +20,7 @@
 #include <QStyleOptionComboBox>
 #include <QStylePainter>
 #include <QStyledItemDelegate>
+#include <QTextBlock>
 #include <QToolButton>
 
 #include <algorithm>
@@ -71,6 +73,37 @@ protected:
     }
 };
 
+/// As high as the lines it shows, wrapped ones too, within bounds.
+class MessageField : public QPlainTextEdit {
+public:
+    explicit MessageField(QWidget* parent)
+        : QPlainTextEdit(parent)
+    {
+        connect(this, &QPlainTextEdit::textChanged, this, &MessageField::fitHeight);
+        fitHeight();
+    }
+
+protected:
+    void resizeEvent(QResizeEvent* event) override
+    {
+        QPlainTextEdit::resizeEvent(event);
+        fitHeight();
+    }
+
+private:
+    void fitHeight()
+    {
+        int lines = 0;
+        const QAbstractTextDocumentLayout* layout = document()->documentLayout();
+        for (QTextBlock block = document()->begin(); block.isValid() && lines < mostInputLines; block = block.next()) {
+            layout->blockBoundingRect(block); // lays the block out, which is else left until it is painted
+            lines += block.lineCount();
+        }
+        const int frame = 2 * (frameWidth() + int(document()->documentMargin()));
+        setFixedHeight(std::clamp(lines, fewestInputLines, mostInputLines) * fontMetrics().lineSpacing() + frame + 2);
+    }
+};
+
 QToolButton* makeIconButton(QAction* action, QWidget* parent)
 {
     auto* button = new QToolButton(parent);
@@ -88,7 +121,7 @@ ChatPane::ChatPane(FleetController& controller, QWidget* parent)
     , m_controller(controller)
     , m_models(new ModelChoice(this))
     , m_scroll(new QScrollArea(this))
-    , m_input(new QPlainTextEdit(this))
+    , m_input(new MessageField(this))
     , m_send(new QPushButton(this))
 {
     createActions();
@@ -187,8 +220,6 @@ void ChatPane::createInput()
     m_input->setTabChangesFocus(true);
     m_input->installEventFilter(this);
     connect(m_input, &QPlainTextEdit::textChanged, this, &ChatPane::updateState);
-    connect(m_input, &QPlainTextEdit::textChanged, this, &ChatPane::fitInput);
-    fitInput();
 
     m_send->setAutoDefault(false);
     connect(m_send, &QPushButton::clicked, this, [this] {
@@ -205,13 +236,6 @@ void ChatPane::createInput()
     addFooterWidget(row);
 }
 
-void ChatPane::fitInput()
-{
-    const int lines = std::clamp(m_input->document()->blockCount(), fewestInputLines, mostInputLines);
-    const int frame = 2 * (m_input->frameWidth() + int(m_input->document()->documentMargin()));
-    m_input->setFixedHeight(lines * m_input->fontMetrics().lineSpacing() + frame + 2);
-}
-
 bool ChatPane::eventFilter(QObject* watched, QEvent* event)
 {
     if (watched == m_input && event->type() == QEvent::KeyPress) {
@@ -219,6 +243,10 @@ bool ChatPane::eventFilter(QObject* watched, QEvent* event)
         const bool isEnter = key->key() == Qt::Key_Return || key->key() == Qt::Key_Enter;
         if (isEnter && !(key->modifiers() & Qt::ShiftModifier)) {
             send();
+            return true;
+        }
+        if (key->matches(QKeySequence::MoveToPreviousPage) || key->matches(QKeySequence::MoveToNextPage)) {
+            QCoreApplication::sendEvent(m_scroll, event);
             return true;
         }
     }
@@ -241,6 +269,7 @@ void ChatPane::insertMessages(int first, int last)
         auto* view = new MessageView(m_controller.chat()->transcript()->at(row), m_scroll->widget());
         m_messages.insert(row, view);
         m_column->insertWidget(row, view);
+        view->setTabOrderAfter(row == 0 ? m_scroll : m_messages.at(row - 1)->lastInTabOrder());
     }
     updateState();
 }

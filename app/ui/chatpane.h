@@ -48,7 +48,6 @@ private:
     void showModel();
     void updateState();
     void updateEmptyState();
-    void fitInput();
 
     FleetController& m_controller;
     bool m_userChose = false; ///< the operator picked a model: no other is picked for them

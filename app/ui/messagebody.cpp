@@ -4,11 +4,14 @@
 #include <QAbstractTextDocumentLayout>
 #include <QDesktopServices>
 #include <QEvent>
+#include <QImage>
+#include <QKeyEvent>
 #include <QTextBlock>
-#include <QTextDocumentFragment>
+#include <QTextDocument>
 #include <QWheelEvent>
 
 #include <cmath>
+#include <utility>
 
 namespace cortex {
 
@@ -51,6 +54,32 @@ QString withLineBreaks(const QString& markdown)
     return result;
 }
 
+/// Code stands on a tint that works on light and dark, and is wrapped: a message has no scroll bar of its own.
+void styleCode(QTextDocument& document)
+{
+    QTextBlockFormat format;
+    format.setBackground(QColor(128, 128, 128, 40));
+    format.setNonBreakableLines(false);
+    for (QTextBlock block = document.begin(); block.isValid(); block = block.next()) {
+        if (block.blockFormat().hasProperty(QTextFormat::BlockCodeFence))
+            QTextCursor(block).mergeBlockFormat(format);
+    }
+}
+
+/// Loads nothing: a grey square stands for every image. Where none is returned here, Qt looks for a file of that name.
+class RenderedText : public QTextDocument {
+public:
+    using QTextDocument::QTextDocument;
+
+protected:
+    QVariant loadResource(int /*type*/, const QUrl& /*name*/) override
+    {
+        QImage square(16, 16, QImage::Format_RGB32);
+        square.fill(Qt::gray);
+        return square;
+    }
+};
+
 } // namespace
 
 MessageBody::MessageBody(QWidget* parent)
@@ -65,11 +94,8 @@ MessageBody::MessageBody(QWidget* parent)
     setOpenLinks(false);
     setTabChangesFocus(true);
     setUndoRedoEnabled(false);
-    document()->setDocumentMargin(0);
-    document()->setIndentWidth(22);
     viewport()->setAutoFillBackground(false);
-    connect(document()->documentLayout(), &QAbstractTextDocumentLayout::documentSizeChanged, this,
-            &MessageBody::fitHeight);
+    adoptDocument();
     connect(this, &QTextBrowser::anchorClicked, this, [](const QUrl& url) {
         if (url.scheme() == QLatin1String("https") || url.scheme() == QLatin1String("http"))
             QDesktopServices::openUrl(url);
@@ -88,29 +114,31 @@ void MessageBody::showPlain(const QString& text)
     setPlainText(text);
 }
 
+/// Built in a document that is not shown yet and so has no layout: the shown one would lay itself out again for every
+/// line of code.
 void MessageBody::showMarkdown(const QString& text)
 {
-    document()->setMarkdown(withLineBreaks(text),
-                            QTextDocument::MarkdownFeatures(QTextDocument::MarkdownDialectGitHub)
-                                | QTextDocument::MarkdownNoHTML);
-    styleCode();
+    auto* whole = new RenderedText(this);
+    whole->setUndoRedoEnabled(false);
+    whole->setDefaultFont(document()->defaultFont());
+    whole->setMarkdown(withLineBreaks(text),
+                       QTextDocument::MarkdownFeatures(QTextDocument::MarkdownDialectGitHub)
+                           | QTextDocument::MarkdownNoHTML);
+    styleCode(*whole);
+    whole->documentLayout()->setPaintDevice(viewport());
+    setDocument(whole);
+    delete std::exchange(m_whole, whole);
+    adoptDocument();
+    fitHeight();
 }
 
-/// Code stands on a tint that works on light and dark, and is wrapped: a message has no scroll bar of its own.
-void MessageBody::styleCode()
+/// What the document at hand is to look like and to tell.
+void MessageBody::adoptDocument()
 {
-    QTextBlockFormat format;
-    format.setBackground(QColor(128, 128, 128, 40));
-    format.setNonBreakableLines(false);
-    for (QTextBlock block = document()->begin(); block.isValid(); block = block.next()) {
-        if (block.blockFormat().hasProperty(QTextFormat::BlockCodeFence))
-            QTextCursor(block).mergeBlockFormat(format);
-    }
-}
-
-QVariant MessageBody::loadResource(int /*type*/, const QUrl& /*name*/)
-{
-    return {};
+    document()->setDocumentMargin(0);
+    document()->setIndentWidth(22);
+    connect(document()->documentLayout(), &QAbstractTextDocumentLayout::documentSizeChanged, this,
+            &MessageBody::fitHeight);
 }
 
 void MessageBody::resizeEvent(QResizeEvent* event)
@@ -127,6 +155,14 @@ void MessageBody::changeEvent(QEvent* event)
 }
 
 /// The conversation scrolls, not the message in it.
+void MessageBody::keyPressEvent(QKeyEvent* event)
+{
+    if (event->matches(QKeySequence::MoveToPreviousPage) || event->matches(QKeySequence::MoveToNextPage))
+        event->ignore();
+    else
+        QTextBrowser::keyPressEvent(event);
+}
+
 void MessageBody::wheelEvent(QWheelEvent* event)
 {
     event->ignore();

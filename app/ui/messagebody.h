@@ -17,16 +17,17 @@ public:
     void showPlain(const QString& text);
     void showMarkdown(const QString& text);
 
-    QVariant loadResource(int type, const QUrl& name) override;
-
 protected:
     void resizeEvent(QResizeEvent* event) override;
     void changeEvent(QEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
     void wheelEvent(QWheelEvent* event) override;
 
 private:
-    void styleCode();
+    void adoptDocument();
     void fitHeight();
+
+    QTextDocument* m_whole = nullptr; ///< what showMarkdown() made; a child
 };
 
 } // namespace cortex

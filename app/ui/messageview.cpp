@@ -8,6 +8,7 @@
 
 #include <QBoxLayout>
 #include <QClipboard>
+#include <QElapsedTimer>
 #include <QEvent>
 #include <QGuiApplication>
 #include <QLabel>
@@ -15,11 +16,14 @@
 #include <QPainter>
 #include <QToolButton>
 
+#include <algorithm>
+
 namespace cortex {
 
 namespace {
 
-constexpr int flushIntervalMs = 33;
+constexpr int shortestFlushIntervalMs = 33;
+constexpr int flushShare = 5; ///< adding text may take one part in so many of the time
 constexpr double cornerRadius = 7;
 
 QLabel* makeNoteLabel(QWidget* parent)
@@ -54,7 +58,7 @@ MessageView::MessageView(const ChatMessage& message, QWidget* parent)
     m_reasoning->setAccessibleName(tr("Thoughts: %1").arg(author));
     m_copy->setAccessibleName(tr("Copy this message"));
     m_flushTimer.setSingleShot(true);
-    m_flushTimer.setInterval(flushIntervalMs);
+    m_flushTimer.setInterval(shortestFlushIntervalMs);
     connect(&m_flushTimer, &QTimer::timeout, this, &MessageView::flush);
     applyColors();
     m_body->showPlain(message.text);
@@ -116,12 +120,29 @@ void MessageView::appendReasoning(const QString& delta)
         m_flushTimer.start();
 }
 
+/// A line without end is laid out as a whole each time, longer and longer: the window must stay at hand all the same.
 void MessageView::flush()
 {
+    QElapsedTimer clock;
+    clock.start();
     if (!m_pendingReasoning.isEmpty())
         m_reasoning->appendPlain(std::exchange(m_pendingReasoning, {}));
     if (!m_pendingText.isEmpty())
         m_body->appendPlain(std::exchange(m_pendingText, {}));
+    m_flushTimer.setInterval(std::max(shortestFlushIntervalMs, flushShare * int(clock.elapsed())));
+}
+
+void MessageView::setTabOrderAfter(QWidget* previous)
+{
+    for (QWidget* widget : std::initializer_list<QWidget*>{m_copy, m_reasoningToggle, m_reasoning, m_body}) {
+        setTabOrder(previous, widget);
+        previous = widget;
+    }
+}
+
+QWidget* MessageView::lastInTabOrder() const
+{
+    return m_body;
 }
 
 void MessageView::setMessage(const ChatMessage& message)

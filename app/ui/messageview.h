@@ -14,7 +14,8 @@ namespace cortex {
 class MessageBody;
 
 /// One message of a conversation: who, the text, and below it how it went. Text that streams in is added as plain text,
-/// at most thirty times a second; Markdown is rendered once, when the message is whole.
+/// at most thirty times a second and more seldom where that takes long; Markdown is rendered once, when the message is
+/// whole.
 class MessageView : public QFrame {
     Q_OBJECT
 public:
@@ -24,9 +25,15 @@ public:
     void appendReasoning(const QString& delta);
     void setMessage(const ChatMessage& message); ///< everything but the growing texts
 
+    /// Its buttons and texts take the focus after `previous`, and before what followed that.
+    void setTabOrderAfter(QWidget* previous);
+    QWidget* lastInTabOrder() const;
+
     QString shownText() const;
     QString shownError() const;
     QString shownFooter() const;
+    /// For how long text is collected before it is added, in milliseconds.
+    int flushInterval() const { return m_flushTimer.interval(); }
 
 protected:
     void paintEvent(QPaintEvent* event) override;

@@ -2,6 +2,7 @@
 #include "app/models/fleetcontroller.h"
 #include "app/ui/chatpane.h"
 #include "app/ui/mainwindow.h"
+#include "app/ui/messagebody.h"
 #include "app/ui/messageview.h"
 #include "app/ui/modelspane.h"
 #include "app/ui/nodespane.h"
@@ -24,9 +25,13 @@
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QTableView>
+#include <QTemporaryDir>
 #include <QTest>
 #include <QThreadPool>
 #include <QTreeView>
+
+#include <algorithm>
+#include <ctime>
 
 using namespace cortex;
 using namespace cortex::testing;
@@ -36,6 +41,25 @@ namespace {
 const QString smol = QStringLiteral("HuggingFaceTB/SmolLM2-135M-Instruct");
 const QString gemma = QStringLiteral("google/gemma-3-12b-it");
 const QString gptOss = QStringLiteral("openai/gpt-oss-20b");
+
+/// CPU seconds to show so many lines of code; the least of a few tries.
+double secondsToShowCode(int lines)
+{
+    const QString code = QStringLiteral("```\n") + QStringLiteral("int main() { return 0; }\n").repeated(lines)
+        + QStringLiteral("```\n");
+    double least = 1e9;
+    for (int round = 0; round < 3; ++round) {
+        QScrollArea page;
+        auto* body = new MessageBody(&page);
+        page.setWidget(body);
+        page.setWidgetResizable(true);
+        page.show(); // what is hidden is not laid out
+        const std::clock_t start = std::clock();
+        body->showMarkdown(code);
+        least = std::min(least, double(std::clock() - start) / CLOCKS_PER_SEC);
+    }
+    return least;
+}
 
 } // namespace
 
@@ -64,7 +88,13 @@ private Q_SLOTS:
     void replyStops();
     void chatErrorIsReadable();
     void longConversationStaysAtItsEnd();
+    void pageKeysScrollTheConversation();
+    void longCodeTakesTimeByItsLength();
+    void aLineWithoutEndIsAddedMoreSeldom();
+    void theMessageFieldGrowsWithItsLines();
+    void messagesFollowEachOtherInTheTabOrder();
     void repliesRunNoHtmlAndLoadNothing();
+    void repliesShowNoImageOfThisMachine();
     void repliesKeepTheirLines();
     void failureToStartAsksAndRetries();
     void failedOperationIsNoticed();
@@ -433,6 +463,97 @@ void TestMainWindow::longConversationStaysAtItsEnd()
     QCOMPARE(bar->value(), 0);
 }
 
+void TestMainWindow::pageKeysScrollTheConversation()
+{
+    run(busyFleet());
+    say(QStringLiteral("Write"));
+    QTRY_VERIFY(m_server->isStreaming());
+    for (int line = 0; line < 200; ++line)
+        m_server->sendContent(QStringLiteral("line %1\n\n").arg(line));
+    const auto* scroll = m_window->chat()->findChild<QAbstractScrollArea*>(QStringLiteral("conversation"));
+    const QScrollBar* bar = scroll->verticalScrollBar();
+    QTRY_VERIFY(lastMessage()->shownText().contains(QStringLiteral("line 199")));
+    QTRY_VERIFY(bar->maximum() > 0 && bar->value() == bar->maximum());
+    for (QWidget* widget : {static_cast<QWidget*>(m_window->chat()->input()), lastMessage()->lastInTabOrder()}) {
+        widget->setFocus();
+        const int before = bar->value();
+        QTest::keyClick(widget, Qt::Key_PageUp);
+        QVERIFY(bar->value() < before);
+        QTest::keyClick(widget, Qt::Key_PageDown);
+        QCOMPARE(bar->value(), before);
+    }
+}
+
+void TestMainWindow::longCodeTakesTimeByItsLength()
+{
+    const double few = secondsToShowCode(300);
+    const double many = secondsToShowCode(2400);
+    // Eight times the time, where laying out all for each line would take 64 times.
+    QVERIFY2(many < 24 * few, qPrintable(QStringLiteral("%1 s, %2 s").arg(few).arg(many)));
+}
+
+void TestMainWindow::aLineWithoutEndIsAddedMoreSeldom()
+{
+    ChatMessage reply;
+    reply.author = ChatMessage::Author::Assistant;
+    reply.state = ChatMessage::State::Streaming;
+    MessageView view(reply);
+    view.appendText(QStringLiteral("short "));
+    QTRY_COMPARE(view.shownText(), QStringLiteral("short "));
+    const int usual = view.flushInterval();
+    const QString line = QStringLiteral("word ").repeated(200000);
+    view.appendText(line);
+    QTRY_COMPARE(view.shownText().size(), line.size() + 6);
+    QVERIFY(view.flushInterval() > usual);
+}
+
+void TestMainWindow::theMessageFieldGrowsWithItsLines()
+{
+    run(busyFleet());
+    QPlainTextEdit* input = m_window->chat()->input();
+    const int empty = input->height();
+    for (const char* line : {"one", "two", "three", "four"}) {
+        QTest::keyClicks(input, QLatin1String(line));
+        QTest::keyClick(input, Qt::Key_Return, Qt::ShiftModifier);
+    }
+    const int line = input->fontMetrics().lineSpacing();
+    QCOMPARE(input->height(), empty + 3 * line); // five lines in all, where there is always room for two
+    input->setPlainText(QStringLiteral("word ").repeated(15));
+    const int wrapped = input->height();
+    QVERIFY(wrapped > empty);
+    m_window->chat()->setFixedWidth(m_window->chat()->width() * 3 / 4);
+    QTRY_VERIFY(input->height() > wrapped);
+    input->setPlainText(QStringLiteral("word ").repeated(4000));
+    QCOMPARE(input->height(), empty + 6 * line);
+    input->clear();
+    QCOMPARE(input->height(), empty);
+}
+
+void TestMainWindow::messagesFollowEachOtherInTheTabOrder()
+{
+    run(busyFleet());
+    say(QStringLiteral("Hello"));
+    QTRY_VERIFY(m_server->isStreaming());
+    m_server->sendContent(QStringLiteral("Good day"));
+    m_server->sendFinish(QStringLiteral("stop"), 2);
+    QTRY_VERIFY(!m_controller->chat()->isBusy());
+    say(QStringLiteral("Again"));
+    QList<QWidget*> wanted;
+    for (MessageView* message : m_window->chat()->messages())
+        wanted.append(message->lastInTabOrder());
+    QCOMPARE(wanted.size(), 4);
+    wanted.append(m_window->chat()->input());
+    QList<QWidget*> found;
+    QWidget* widget = m_window->chat()->findChild<QWidget*>(QStringLiteral("conversation"));
+    while (widget != m_window->chat()->input()) {
+        widget = widget->nextInFocusChain();
+        QVERIFY(m_window->chat()->isAncestorOf(widget));
+        if (wanted.contains(widget))
+            found.append(widget);
+    }
+    QCOMPARE(found, wanted);
+}
+
 void TestMainWindow::repliesRunNoHtmlAndLoadNothing()
 {
     run(busyFleet());
@@ -445,6 +566,22 @@ void TestMainWindow::repliesRunNoHtmlAndLoadNothing()
     QTRY_VERIFY(!m_controller->chat()->isBusy());
     QVERIFY2(lastMessage()->shownText().contains(QStringLiteral("<b>loud</b>")),
              qPrintable(lastMessage()->shownText().left(200)));
+}
+
+void TestMainWindow::repliesShowNoImageOfThisMachine()
+{
+    const QTemporaryDir folder;
+    const QString file = folder.filePath(QStringLiteral("tall.png"));
+    QImage image(20, 500, QImage::Format_RGB32);
+    image.fill(Qt::red);
+    QVERIFY(image.save(file));
+    MessageBody body;
+    body.resize(400, 300);
+    body.show();
+    for (const QString& source : {QUrl::fromLocalFile(file).toString(), file, QStringLiteral("file:") + file}) {
+        body.showMarkdown(QStringLiteral("![x](%1)").arg(source));
+        QVERIFY2(body.height() < image.height(), qPrintable(source));
+    }
 }
 
 void TestMainWindow::repliesKeepTheirLines()
