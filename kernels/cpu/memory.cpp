@@ -4,8 +4,11 @@
 #include "kernels/device.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -73,6 +76,67 @@ std::byte* mapPages(size_t bytes)
     return pages + before;
 }
 
+/// The mappings of all HostMemory, by address.
+class Mappings {
+public:
+    void add(std::byte* pages, size_t bytes)
+    {
+        const std::lock_guard lock(m_mutex);
+        m_mappings[pages] = {bytes, bytes};
+    }
+
+    void remove(std::byte* pages)
+    {
+        const std::lock_guard lock(m_mutex);
+        m_mappings.erase(pages);
+    }
+
+    size_t untouchedBytes()
+    {
+        const std::lock_guard lock(m_mutex);
+        size_t sum = 0;
+        for (auto& [pages, mapping] : m_mappings) {
+            if (mapping.untouched > 0) // pages do not become untouched again
+                mapping.untouched = untouchedOf(pages, mapping.bytes);
+            sum += mapping.untouched;
+        }
+        return sum;
+    }
+
+private:
+    struct Mapping {
+        size_t bytes;
+        size_t untouched; ///< when it was last asked for
+    };
+
+    static size_t untouchedOf(std::byte* pages, size_t bytes);
+
+    std::mutex m_mutex;
+    std::map<std::byte*, Mapping> m_mappings;
+};
+
+size_t Mappings::untouchedOf(std::byte* pages, size_t bytes)
+{
+    std::array<unsigned char, 4096> resident;
+    size_t untouched = 0;
+    const size_t step = resident.size() * smallPage;
+    for (size_t at = 0; at < bytes; at += step) {
+        const size_t length = std::min(step, bytes - at);
+        if (mincore(pages + at, length, resident.data()) != 0)
+            continue; // a kernel without it: as if all were touched
+        const size_t count = (length + smallPage - 1) / smallPage;
+        for (size_t page = 0; page < count; ++page)
+            untouched += resident[page] & 1 ? 0 : std::min(smallPage, length - page * smallPage);
+    }
+    return untouched;
+}
+
+Mappings& mappings()
+{
+    static Mappings all;
+    return all;
+}
+
 } // namespace
 
 HostMemory::HostMemory(size_t bytes)
@@ -85,13 +149,16 @@ HostMemory::HostMemory(size_t bytes)
     std::byte* pages = bytes > free ? nullptr : mapPages(bytes);
     if (!pages)
         throw OutOfMemory(bytes, free);
+    mappings().add(pages, bytes);
     m_data = pages;
 }
 
 HostMemory::~HostMemory()
 {
-    if (m_data)
-        munmap(m_data, m_bytes);
+    if (!m_data)
+        return;
+    mappings().remove(m_data);
+    munmap(m_data, m_bytes);
 }
 
 HostMemory::HostMemory(HostMemory&& other) noexcept
@@ -125,6 +192,11 @@ std::shared_ptr<std::byte> HostArena::allocate(size_t bytes)
     return {slab, data};
 }
 
+size_t untouchedHostBytes()
+{
+    return mappings().untouchedBytes();
+}
+
 size_t freeHostBytes()
 {
     size_t free = memoryInfo("MemAvailable:");
@@ -132,7 +204,8 @@ size_t freeHostBytes()
     const std::optional<size_t> used = controlGroupBytes("memory.current");
     if (limit && used)
         free = std::min(free, *limit > *used ? *limit - *used : 0);
-    return free;
+    const size_t untouched = untouchedHostBytes();
+    return free > untouched ? free - untouched : 0;
 }
 
 size_t totalHostBytes()

@@ -8,8 +8,9 @@
 
 namespace cortex::kernels {
 
-/// Zeroed pages of this process; throws OutOfMemory. Pieces of 2 MiB and more are aligned to that and ask for huge
-/// pages, so that streaming through them does not wait for the address translation.
+/// Zeroed pages of this process; throws OutOfMemory. They become real when they are first touched, but count as taken
+/// at once (freeHostBytes). Pieces of 2 MiB and more are aligned to that and ask for huge pages, so that streaming
+/// through them does not wait for the address translation.
 class HostMemory {
 public:
     HostMemory() = default;
@@ -51,7 +52,10 @@ private:
     HostMemory m_memory;
 };
 
-/// What a new allocation may take without swapping: the kernel's estimate, or what a control group leaves, if less.
+/// What was given out as HostMemory and nobody has touched: to the kernel it is still free.
+size_t untouchedHostBytes();
+/// What a new allocation may take without swapping: the kernel's estimate, or what a control group leaves, if less;
+/// less what is untouched.
 size_t freeHostBytes();
 /// The machine's memory, or the control group's limit, if less.
 size_t totalHostBytes();

@@ -28,6 +28,7 @@ Opened open(const std::filesystem::path& model, const kernels::Device* device, c
     opened.quant = quantTypeAtLoad(quant);
     WeightLoader loader(*opened.checkpoint, device, opened.quant);
     opened.graph->loadWeights(loader);
+    opened.checkpoint->requireWhole();
     opened.account = loader.account();
     if (opened.quant && loader.quantizedMatrices() == 0)
         throw Error(ErrorKind::BadRequest,
@@ -158,6 +159,7 @@ WorkerSetup LoadedEngine::load(const LoadOptions& options, const Progress& progr
         throw;
     }
     takeText(text);
+    opened.checkpoint->requireWhole();
     m_runner = runner.get();
     report(1, "ready");
     return {std::move(runner), layout.scheduler, std::max(0, options.maxQueued),

@@ -47,6 +47,7 @@ std::span<float> ModelRunner::forward(const kernels::BatchPlan& plan, const Sequ
 {
     m_batch->set(plan);
     const kernels::Tensor logits = m_graph->forward(*m_device, *m_batch, memory);
+    m_checkpoint->requireWhole(); // embeddings may lie in the file
     if (!logits) {
         m_device->synchronize(); // so that the step's time is known, and a fault is noticed here
         return {};

@@ -176,6 +176,12 @@ const std::vector<std::string_view>& GgufFile::requireStrings(std::string_view k
     failRequired(*this, key, "an array of strings");
 }
 
+void GgufFile::requireWhole() const
+{
+    for (const auto& file : m_files)
+        file->requireWhole();
+}
+
 kernels::WeightSource GgufFile::weight(const GgufTensor& tensor) const
 {
     if (!tensor.type)

@@ -79,6 +79,8 @@ public:
     /// A tensor as a kernel device takes it: the last dimension is columns, all others fold into rows. Keeps the
     /// mapping alive. Throws Error(Unsupported) for a type that we do not read.
     kernels::WeightSource weight(const GgufTensor& tensor) const;
+    /// MappedFile::requireWhole() of every part.
+    void requireWhole() const;
 
 private:
     void addParts();

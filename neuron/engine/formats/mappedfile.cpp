@@ -49,7 +49,9 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
     if (address == MAP_FAILED)
         fail(ErrorKind::BadFile, path, std::string("cannot be mapped into memory: ") + std::strerror(errno));
-    return std::shared_ptr<const MappedFile>(new MappedFile(path, {static_cast<const std::byte*>(address), size}));
+    const std::shared_ptr<MappedFile> file(new MappedFile(path, {static_cast<const std::byte*>(address), size}));
+    file->m_guard.emplace(file->m_bytes);
+    return file;
 }
 
 MappedFile::MappedFile(std::filesystem::path path, std::span<const std::byte> bytes)
@@ -67,8 +69,16 @@ std::shared_ptr<const MappedFile> MappedFile::fromBytes(std::filesystem::path pa
     return file;
 }
 
+void MappedFile::requireWhole() const
+{
+    if (m_guard && !m_guard->isWhole())
+        fail(ErrorKind::BadFile, m_path,
+             "the file was cut short while it was in use; load the model again once it is whole");
+}
+
 MappedFile::~MappedFile()
 {
+    m_guard.reset();
     if (!m_copy)
         ::munmap(const_cast<std::byte*>(m_bytes.data()), m_bytes.size());
 }

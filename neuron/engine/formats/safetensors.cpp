@@ -188,6 +188,12 @@ const SafeTensor* SafetensorsFiles::findTensor(std::string_view name) const
     return found == m_index.end() ? nullptr : &m_tensors[found->second];
 }
 
+void SafetensorsFiles::requireWhole() const
+{
+    for (const auto& file : m_files)
+        file->requireWhole();
+}
+
 kernels::WeightSource SafetensorsFiles::weight(const SafeTensor& tensor) const
 {
     const auto& file = m_files[tensor.file];

@@ -35,6 +35,8 @@ public:
     const SafeTensor* findTensor(std::string_view name) const;
     /// As GgufFile::weight. A tensor that the file does not align to its element is copied.
     kernels::WeightSource weight(const SafeTensor& tensor) const;
+    /// MappedFile::requireWhole() of every shard.
+    void requireWhole() const;
 
 private:
     void addFile(std::shared_ptr<const MappedFile> file);

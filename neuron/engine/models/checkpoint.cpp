@@ -191,6 +191,14 @@ kernels::WeightSource Checkpoint::weight(const CheckpointTensor& tensor) const
                   : m_safetensors->weight(m_safetensors->tensors()[tensor.index]);
 }
 
+void Checkpoint::requireWhole() const
+{
+    if (m_gguf)
+        m_gguf->requireWhole();
+    else
+        m_safetensors->requireWhole();
+}
+
 bool Checkpoint::hasTokenizer() const
 {
     return m_gguf ? m_gguf->find("tokenizer.ggml.model") != nullptr : fs::exists(m_path / "tokenizer.json");

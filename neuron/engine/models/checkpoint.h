@@ -69,6 +69,8 @@ public:
     /// The file's spelling of a name, for messages.
     std::string spell(const TensorName& name, TensorIndex index = {}) const;
     kernels::WeightSource weight(const CheckpointTensor& tensor) const;
+    /// Throws Error(BadFile) where a file was cut short while it was read (MappedFile::requireWhole).
+    void requireWhole() const;
 
     bool hasTokenizer() const;
     /// Null where the checkpoint has none. Throws Error (BadFile, Unsupported).

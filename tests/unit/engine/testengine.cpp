@@ -215,6 +215,35 @@ TEST_CASE("loading reports progress and can be cancelled")
     }
 }
 
+TEST_CASE("a file that is cut short while it loads, or under a loaded model, is an error and no crash")
+{
+    const TemporaryDirectory directory;
+    const fs::path path = directory.path() / "model.gguf";
+    tinyllama::write(1, path);
+    const std::string bytes = readFile(path);
+
+    LoadOptions options;
+    options.model = path;
+    const auto loadCut = [&] {
+        Engine::load(options, [&](double, const std::string& what) {
+            if (what == "loading weights")
+                fs::resize_file(path, 0);
+            return true;
+        });
+    };
+    CHECK_THROWS_WITH_AS(loadCut(), doctest::Contains("cut short"), Error);
+
+    writeFile(path, bytes);
+    const auto engine = Engine::load(options);
+    fs::resize_file(path, 0); // the untied embeddings are still read from it
+    const auto sink = std::make_shared<RecordingSink>();
+    engine->submit(greedyRequest({1, 2, 3}, 4), sink);
+    const Heard heard = sink->waitUntilFinished();
+    REQUIRE(heard.result);
+    CHECK(heard.result->reason == FinishReason::Failed);
+    CHECK(contains(heard.result->error, "cut short"));
+}
+
 TEST_CASE("damaged and foreign checkpoints are refused by name")
 {
     const TemporaryDirectory directory;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "fixtures.h"
+#include "kernels/cpu/memory.h"
 #include "kernels/cpu/packing.h"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 
 using namespace cortex::kernels;
 using namespace cortex::kernels::test;
@@ -54,6 +56,30 @@ TEST_CASE("weights report their memory exactly")
         CHECK(weight->columns() == 64);
         CHECK(weight->type() == Type::Q8_0);
     }
+}
+
+TEST_CASE("memory counts as taken before it is touched")
+{
+    constexpr size_t piece = size_t(8) << 20;
+    const size_t before = untouchedHostBytes();
+    {
+        const HostMemory memory(2 * piece);
+        CHECK(untouchedHostBytes() == before + 2 * piece);
+        std::memset(memory.data(), 1, piece);
+        CHECK(untouchedHostBytes() == before + piece);
+        std::memset(memory.data() + piece, 1, piece);
+        CHECK(untouchedHostBytes() == before);
+    }
+    CHECK(untouchedHostBytes() == before);
+
+    const size_t free = freeHostBytes();
+    CHECK_THROWS_AS(
+        [&] {
+            std::vector<HostMemory> promised;
+            for (size_t bytes = 0; bytes < 4 * free; bytes += free / 4)
+                promised.emplace_back(free / 4);
+        }(),
+        OutOfMemory);
 }
 
 TEST_CASE("memory that is not there is refused with both sizes")
