@@ -3,8 +3,9 @@
 """Does neuron-engine continue prompts as llama.cpp does, greedily, on the same GGUF file?
 
 For each of twenty prompts (ten plain, ten in the model's chat template; a file without one gets ten more plain ones) both
-get the same token ids. Their outputs have to agree for at least 48 tokens (or to the end), or to part at a near tie: the two
-candidates within 0.15 in either program's logits of that position. Both gaps are printed.
+get the same token ids, plain ones behind bos where the file wants that. Their outputs have to agree for at least 48 tokens
+(or to the end), or to part at a near tie: the two candidates within 0.15 in either program's logits of that position. Both
+gaps are printed.
 
 Both round activations to int8, each in its own way, and a small model may move by more than 0.15 of a logit for that alone.
 A wider parting is therefore put before a judge: llama.cpp with the same weights expanded to float32, where nothing is
@@ -36,6 +37,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+
+from gguffile import adds_bos
 
 NEAR_TIE = 0.15
 
@@ -107,9 +110,9 @@ class Engine:
                        text=json.dumps(context) + "\n")
         return json.loads(out)["prompt"]
 
-    def tokenize(self, texts):
-        out = self.run("tokenize", "--model", self.options.model, "--jsonl", text="".join(json.dumps(t) + "\n" for t in texts))
-        return [json.loads(line) for line in out.splitlines()]
+    def tokenize(self, text, bos):
+        out = self.run("tokenize", "--model", self.options.model, "--jsonl", *["--bos"] * bos, text=json.dumps(text) + "\n")
+        return json.loads(out)
 
     def generate(self, tokens):
         out = self.run("generate", *self.loading(), "--tokens", "-", "-n", str(self.options.n), "--temperature", "0", "--json",
@@ -151,12 +154,6 @@ class Peer:
         request = urllib.request.Request(self.url + "/completion", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=300) as answer:
             return completion(json.load(answer))
-
-    def tokenize(self, text):
-        body = json.dumps({"content": text, "add_special": False, "parse_special": True}).encode()
-        request = urllib.request.Request(self.url + "/tokenize", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=300) as answer:
-            return json.load(answer)["tokens"]
 
 
 class LlamaServer(Peer):
@@ -292,7 +289,8 @@ def run(options, folder):
     rest, kind = (CHAT, "chat") if engine.has_template() else (MORE_PLAIN, "plain")
     rows = [("plain", text, text) for text in PLAIN]
     rows += [(kind, text, engine.render(text) if kind == "chat" else text) for text in rest]
-    prompts = engine.tokenize([text for _, _, text in rows])
+    bos = adds_bos(options.model)
+    prompts = [engine.tokenize(text, bos and kind == "plain") for kind, _, text in rows]
     peer = peer_for(options, engine.expand(folder) if options.unrounded else options.model)
     judge = None if options.no_judge else Judge(engine, options, folder)
     ours_by = Instead(options) if options.instead else engine

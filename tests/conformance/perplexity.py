@@ -21,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 
+from gguffile import adds_bos
+
 CHUNK = 512
 LIMIT = 0.01
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -36,15 +38,6 @@ def run(*command, text=None):
     if done.returncode != 0:
         sys.exit(f"perplexity.py: {' '.join(map(str, command))} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     return done
-
-
-def adds_bos(model):
-    """Whether a GGUF file wants its prompts to begin with bos, by llama.cpp's rules."""
-    import gguf
-
-    fields = gguf.GGUFReader(model).fields
-    said = fields.get("tokenizer.ggml.add_bos_token")
-    return said.contents() if said else fields["tokenizer.ggml.model"].contents() == "llama"
 
 
 class Ours:
