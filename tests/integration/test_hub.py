@@ -147,6 +147,29 @@ def test_a_store_that_ignores_ranges_starts_from_zero(hub, environment):
     assert sha256(cache(environment) / "snapshots" / COMMIT / BIG) == hub.repositories[REPOSITORY][BIG].etag
 
 
+def test_a_store_that_never_gets_further_is_given_up(hub, environment):
+    hub.ignore_ranges = True
+    hub.break_after = 1_000_000
+    hub.break_always = True
+    result = pull(environment, REPOSITORY)
+    assert result.returncode == 1
+    assert len([path for path, _ in hub.transferred() if BIG in path]) == 6
+    hub.break_always = False  # what came is kept, and is not lost to the next try
+    hub.ignore_ranges = False
+    hub.break_after = None
+    assert pull(environment, REPOSITORY).returncode == 0
+
+
+def test_a_cut_fetch_of_safetensors_is_no_model(hub, environment):
+    tokenizer = hub.repositories["acme/tiny"]["tokenizer.json"]
+    hub.repositories["acme/tiny"] = {"model.safetensors": hub.repositories["acme/tiny"]["model.safetensors"],
+                                     "config.json": hub.repositories["acme/tiny"]["config.json"],
+                                     "tokenizer.json": tokenizer}
+    tokenizer.etag = "0" * 40  # what comes is not what was announced
+    assert pull(environment, "acme/tiny").returncode == 1
+    assert "model.safetensors" not in snapshot_files(environment, "acme/tiny")
+
+
 def test_damaged_bytes_are_refused(hub, environment):
     hub.flip_bytes = True
     result = pull(environment, REPOSITORY)

@@ -5,6 +5,7 @@ Speaks what the reference client relies on: model info with blobs, the file tree
 X-Repo-Commit, X-Linked-Etag, X-Linked-Size and a redirect to a signed address on the second host that expires, ranges,
 gated and missing repositories, renamed repositories (relative redirect), rate limits. Faults are switched on by the test:
     hub.break_after = 100_000   the next transfer of a large file breaks after that many bytes
+    hub.break_always = True     … and so does every one after it
     hub.expire_next = True      the next signed address is refused once with 403
     hub.rate_limit = 2          the next N requests to the endpoint get 429
     hub.flip_bytes = True       large files arrive damaged
@@ -44,6 +45,7 @@ class FakeHub:
         self.page_size = page_size
         self.token = None       # required for gated repositories
         self.break_after = None
+        self.break_always = False
         self.expire_next = False
         self.rate_limit = 0
         self.flip_bytes = False
@@ -245,7 +247,9 @@ class StoreHandler(HubHandler):
 
     def transfer(self, body):
         with self.hub._lock:
-            limit, self.hub.break_after = self.hub.break_after, None
+            limit = self.hub.break_after
+            if not self.hub.break_always:
+                self.hub.break_after = None
         for offset in range(0, len(body), CHUNK):
             if self.hub.slow:
                 time.sleep(self.hub.slow)

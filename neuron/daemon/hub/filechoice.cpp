@@ -86,6 +86,11 @@ const GgufModel* chooseDefault(const QList<GgufModel>& models, qint64 budgetByte
     return largestThatFits ? largestThatFits : smallest;
 }
 
+bool isSafetensors(const QString& path)
+{
+    return path.endsWith(QLatin1String(".safetensors"));
+}
+
 bool belongsToSafetensors(const QString& path)
 {
     static const QStringList names{QStringLiteral("config.json"), QStringLiteral("generation_config.json"),
@@ -93,20 +98,22 @@ bool belongsToSafetensors(const QString& path)
     if (path.contains(QLatin1Char('/')))
         return false;
     return names.contains(path) || path.startsWith(QLatin1String("tokenizer"))
-        || path.startsWith(QLatin1String("chat_template")) || path.endsWith(QLatin1String(".safetensors"));
+        || path.startsWith(QLatin1String("chat_template")) || isSafetensors(path);
 }
 
+/// The weights come last: they make a folder count as a model, which must not lack its tokenizer when a fetch is cut.
 FileChoice chooseSafetensors(const QList<RepositoryFile>& files)
 {
+    QList<RepositoryFile> weights;
     FileChoice choice;
-    bool hasWeights = false;
     for (const RepositoryFile& file : files) {
         if (belongsToSafetensors(file.path))
-            choice.files.append(file);
-        hasWeights =
-            hasWeights || (belongsToSafetensors(file.path) && file.path.endsWith(QLatin1String(".safetensors")));
+            (isSafetensors(file.path) ? weights : choice.files).append(file);
     }
-    return hasWeights ? choice : FileChoice{};
+    if (weights.isEmpty())
+        return {};
+    choice.files += weights;
+    return choice;
 }
 
 QString onOffer(const QList<GgufModel>& models)

@@ -143,6 +143,7 @@ void FileTransfer::hashPart()
 {
     beginHash();
     m_received = m_part.size();
+    m_furthest = std::max(m_furthest, m_received);
     if (m_received == 0)
         return request();
     m_hasher.reset(QThread::create([path = m_part.fileName(), bytes = m_received, hash = m_hash.get()] {
@@ -206,7 +207,10 @@ void FileTransfer::receive(const QByteArray& bytes)
     }
     m_hash->addData(bytes);
     m_received += bytes.size();
-    m_attempt = 1;
+    if (m_received > m_furthest) {
+        m_furthest = m_received;
+        m_attempt = 1;
+    }
     Q_EMIT progressed(m_received);
 }
 

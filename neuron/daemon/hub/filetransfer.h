@@ -60,7 +60,8 @@ private:
     std::unique_ptr<QThread> m_hasher;
     HttpReply* m_reply = nullptr;
     qint64 m_received = 0;
-    int m_attempt = 1; ///< tries since bytes last arrived
+    qint64 m_furthest = 0; ///< the most that m_received ever was
+    int m_attempt = 1; ///< tries since m_furthest last grew: bytes that come again are no progress
 };
 
 } // namespace cortex::neuron

@@ -31,6 +31,7 @@ private Q_SLOTS:
     void takesAllPartsOfASplitFile();
     void leavesIncompleteSplitsAndProjectorsAlone();
     void saysWhatIsOnOffer();
+    void weightsComeLast();
 };
 
 void FileChoiceTest::quantOfFile_data()
@@ -108,6 +109,23 @@ void FileChoiceTest::saysWhatIsOnOffer()
     } catch (const InputError& error) {
         QVERIFY(error.message().contains(QLatin1String("Q2_K, Q8_0")));
     }
+}
+
+void FileChoiceTest::weightsComeLast()
+{
+    // In the order in which a hub lists them.
+    const QStringList files = chosen({{QStringLiteral("chat_template.jinja"), 1},
+                                      {QStringLiteral("config.json"), 1},
+                                      {QStringLiteral("model-00001-of-00002.safetensors"), 900},
+                                      {QStringLiteral("model-00002-of-00002.safetensors"), 900},
+                                      {QStringLiteral("model.safetensors.index.json"), 1},
+                                      {QStringLiteral("pytorch_model.bin"), 900},
+                                      {QStringLiteral("tokenizer.json"), 1}});
+    QCOMPARE(files,
+             (QStringList{QStringLiteral("chat_template.jinja"), QStringLiteral("config.json"),
+                          QStringLiteral("model.safetensors.index.json"), QStringLiteral("tokenizer.json"),
+                          QStringLiteral("model-00001-of-00002.safetensors"),
+                          QStringLiteral("model-00002-of-00002.safetensors")}));
 }
 
 QTEST_GUILESS_MAIN(FileChoiceTest)
