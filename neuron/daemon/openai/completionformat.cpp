@@ -6,11 +6,18 @@
 #include <QDateTime>
 #include <QJsonArray>
 #include <QJsonDocument>
+#include <QStringDecoder>
 #include <QUuid>
 
 namespace cortex::neuron {
 
 namespace {
+
+/// All of it: QString's own conversions take a U+FEFF at the front for a byte order mark, and each piece has a front.
+QString textOf(const std::string& utf8)
+{
+    return QStringDecoder(QStringDecoder::Utf8, QStringDecoder::Flag::ConvertInitialBom).decode(QByteArrayView(utf8));
+}
 
 QJsonObject usageOf(const engine::SequenceResult& result)
 {
@@ -40,7 +47,7 @@ QJsonObject timingsOf(const engine::SequenceResult& result)
 void addStopString(QJsonObject& choice, const engine::SequenceResult& result)
 {
     if (result.reason == engine::FinishReason::StopString)
-        choice.insert(QStringLiteral("stop_reason"), QString::fromStdString(result.stopString));
+        choice.insert(QStringLiteral("stop_reason"), textOf(result.stopString));
 }
 
 } // namespace
@@ -111,12 +118,12 @@ QByteArray CompletionFormat::piece(const OutputPiece& piece)
 {
     QJsonObject delta;
     if (const auto* content = std::get_if<ContentText>(&piece)) {
-        const QString text = QString::fromStdString(content->text);
+        const QString text = textOf(content->text);
         if (m_kind == Kind::Text)
             return frame(choice({{QStringLiteral("text"), text}}, QJsonValue()));
         delta.insert(QStringLiteral("content"), text);
     } else if (const auto* reasoning = std::get_if<ReasoningText>(&piece)) {
-        delta.insert(QStringLiteral("reasoning_content"), QString::fromStdString(reasoning->text));
+        delta.insert(QStringLiteral("reasoning_content"), textOf(reasoning->text));
     } else {
         const int index = m_toolCalls;
         QJsonObject call = toolCall(std::get<ToolCall>(piece));
@@ -132,8 +139,8 @@ QJsonObject CompletionFormat::toolCall(const ToolCall& call)
     return {{QStringLiteral("id"), QString(QStringLiteral("call_") + QUuid::createUuid().toString(QUuid::Id128))},
             {QStringLiteral("type"), QStringLiteral("function")},
             {QStringLiteral("function"),
-             QJsonObject{{QStringLiteral("name"), QString::fromStdString(call.name)},
-                         {QStringLiteral("arguments"), QString::fromStdString(call.arguments)}}}};
+             QJsonObject{{QStringLiteral("name"), textOf(call.name)},
+                         {QStringLiteral("arguments"), textOf(call.arguments)}}}};
 }
 
 QString CompletionFormat::finishReason(const engine::SequenceResult& result) const
@@ -168,9 +175,9 @@ QByteArray CompletionFormat::done()
 QJsonObject CompletionFormat::message(const CompletionOutput& output)
 {
     QJsonObject message{{QStringLiteral("role"), QStringLiteral("assistant")},
-                        {QStringLiteral("content"), QString::fromStdString(output.text)}};
+                        {QStringLiteral("content"), textOf(output.text)}};
     if (!output.reasoning.empty())
-        message.insert(QStringLiteral("reasoning_content"), QString::fromStdString(output.reasoning));
+        message.insert(QStringLiteral("reasoning_content"), textOf(output.reasoning));
     if (!output.toolCalls.empty()) {
         QJsonArray calls;
         for (const ToolCall& call : output.toolCalls)
@@ -184,9 +191,8 @@ QJsonObject CompletionFormat::message(const CompletionOutput& output)
 
 QJsonObject CompletionFormat::whole(const CompletionOutput& output, const engine::SequenceResult& result)
 {
-    const QJsonObject body = m_kind == Kind::Text
-        ? QJsonObject{{QStringLiteral("text"), QString::fromStdString(output.text)}}
-        : QJsonObject{{QStringLiteral("message"), message(output)}};
+    const QJsonObject body = m_kind == Kind::Text ? QJsonObject{{QStringLiteral("text"), textOf(output.text)}}
+                                                  : QJsonObject{{QStringLiteral("message"), message(output)}};
     QJsonObject only = choice(body, finishReason(result));
     addStopString(only, result);
     QJsonObject answer = envelope(false);

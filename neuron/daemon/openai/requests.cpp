@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t MaxStopStrings = 64;
 constexpr size_t MaxStopBytes = 1024;
+constexpr size_t MaxLogitBiases = 1024; // each costs something for every token, on the engine's thread
 constexpr int64_t MaxTokens = 1 << 30;
 
 /// A known field that we cannot honour: honest refusal instead of an answer that silently differs.
@@ -64,6 +65,8 @@ std::map<int32_t, float> parseLogitBias(const Json& body)
     const QString expected = QStringLiteral("an object from token ids to numbers from -100 to 100");
     if (!field->is_object())
         throwBadField("logit_bias", expected);
+    if (field->size() > MaxLogitBiases)
+        throwBadField("logit_bias", QStringLiteral("at most %1 token ids").arg(MaxLogitBiases));
     std::map<int32_t, float> bias;
     for (const auto& [key, value] : field->items()) {
         int32_t token = 0;

@@ -86,6 +86,10 @@ void RequestsTest::badChatBodies_data()
     row("logit_bias list", chat(R"("logit_bias": [1])"), "logit_bias");
     row("logit_bias key", chat(R"("logit_bias": {"a": 1})"), "logit_bias");
     row("logit_bias value", chat(R"("logit_bias": {"1": 101})"), "logit_bias");
+    QByteArray many;
+    for (int token = 0; token <= 1024; ++token)
+        many += (token > 0 ? ", \"" : "\"") + QByteArray::number(token) + "\": 1";
+    row("logit_bias entries", chat("\"logit_bias\": {" + many + '}'), "logit_bias");
     row("seed", chat(R"("seed": "x")"), "seed");
     row("stop number", chat(R"("stop": 3)"), "stop");
     row("stop of numbers", chat(R"("stop": [3])"), "stop");
