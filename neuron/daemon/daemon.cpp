@@ -75,6 +75,7 @@ void Daemon::stop(std::chrono::milliseconds grace)
     m_stillStopping = 2;
     connect(&m_server, &HttpServer::closed, this, &Daemon::partStopped);
     m_nodeApi.close();
+    m_inferenceApi.stop();
     m_server.close(grace + LastWords);
     m_manager.unloadAll(grace, [this] { partStopped(); });
 }

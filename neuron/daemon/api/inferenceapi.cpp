@@ -2,7 +2,6 @@
 #include "neuron/daemon/api/inferenceapi.h"
 
 #include "neuron/daemon/apierror.h"
-#include "neuron/daemon/openai/prompt.h"
 
 #include <QJsonArray>
 
@@ -10,6 +9,29 @@ namespace cortex::neuron {
 
 namespace {
 constexpr int RequestWorkers = 2;
+constexpr size_t MaxTokenizeBytes = 8 * 1024 * 1024; // some seconds of a worker
+
+/// Of what /tokenize takes: the answer is for counting, so that the context is no limit, but there has to be one.
+void checkTokenizable(const std::string& text, const QString& param)
+{
+    if (text.size() > MaxTokenizeBytes)
+        throw ApiError::badRequest(
+            QStringLiteral("the text has %1 bytes; /tokenize takes at most %2").arg(text.size()).arg(MaxTokenizeBytes),
+            param);
+}
+
+/// By hand, since a QJsonArray takes ten times the room and much longer.
+QByteArray tokensJson(const std::vector<int32_t>& tokens)
+{
+    QByteArray json = "{\"count\":" + QByteArray::number(qint64(tokens.size())) + ",\"tokens\":[";
+    for (size_t i = 0; i < tokens.size(); ++i) {
+        if (i > 0)
+            json += ',';
+        json += QByteArray::number(tokens[i]);
+    }
+    return json + "]}";
+}
+
 } // namespace
 
 InferenceApi::InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, TaskQueue& queue)
@@ -39,16 +61,42 @@ void InferenceApi::refuse(const Response& response, const std::exception_ptr& er
     }
 }
 
-template <class Work, class Then>
-void InferenceApi::onWorker(const Response& response, Work work, Then then)
+/// True once the client has left.
+InferenceApi::Abandonment InferenceApi::abandonedWith(const Response& response)
 {
-    m_workers.run(std::move(work), [this, response, then = std::move(then)](auto& outcome) mutable {
-        try {
-            then(outcome.take());
-        } catch (...) {
-            refuse(response, std::current_exception());
-        }
-    });
+    auto abandoned = std::make_shared<Abandoned>(!response->isOpen());
+    connect(response.get(), &ResponseStream::disconnected, response.get(), [abandoned] { *abandoned = true; });
+    return abandoned;
+}
+
+/// … or the model's drain is over.
+InferenceApi::Abandonment InferenceApi::abandonedWith(const Response& response, const ModelLease& lease)
+{
+    auto abandoned = abandonedWith(response);
+    if (lease->isRevoked())
+        *abandoned = true;
+    connect(lease.operator->(), &LoadedModel::revoked, response.get(), [abandoned] { *abandoned = true; });
+    return abandoned;
+}
+
+/// Work that is abandoned before its turn is not begun.
+template <class Work, class Then>
+void InferenceApi::onWorker(const Response& response, const Abandonment& abandoned, Work work, Then then)
+{
+    m_workers.run(
+        [abandoned, work = std::move(work)]() mutable {
+            throwIfAbandoned(*abandoned);
+            return work();
+        },
+        [this, response, then = std::move(then)](auto& outcome) mutable {
+            if (!response->isOpen())
+                return; // the client went away meanwhile
+            try {
+                then(outcome.take());
+            } catch (...) {
+                refuse(response, std::current_exception());
+            }
+        });
 }
 
 template <class Request>
@@ -56,10 +104,17 @@ HttpServer::Handler InferenceApi::parsed(Request (*parse)(QByteArrayView),
                                          void (InferenceApi::*serve)(Request, const Response&))
 {
     return [this, parse, serve](const HttpRequest& request, const Response& response) {
+        const Abandonment abandoned = abandonedWith(response);
+        connect(this, &InferenceApi::stopping, response.get(), [abandoned] { *abandoned = true; });
         onWorker(
-            response, [parse, body = request.body] { return parse(body); },
+            response, abandoned, [parse, body = request.body] { return parse(body); },
             [this, serve, response](Request value) { (this->*serve)(std::move(value), response); });
     };
+}
+
+void InferenceApi::stop()
+{
+    Q_EMIT stopping();
 }
 
 void InferenceApi::addRoutes(HttpServer& server)
@@ -81,8 +136,8 @@ void InferenceApi::chat(ChatRequest request, const Response& response)
     auto conversation = std::make_shared<const Conversation>(std::move(request.conversation));
     generate(
         CompletionFormat::Kind::Chat, request.model, request.options,
-        [conversation](const engine::Engine& engine) {
-            RenderedPrompt prompt = conversationPrompt(engine, *conversation);
+        [conversation](const engine::Engine& engine, const Abandoned& abandoned) {
+            RenderedPrompt prompt = conversationPrompt(engine, *conversation, abandoned);
             return PreparedPrompt{std::move(prompt.tokens), OutputParser(prompt.opensReasoning, conversation->tools)};
         },
         response);
@@ -93,8 +148,8 @@ void InferenceApi::complete(CompletionRequest request, const Response& response)
     auto prompt = std::make_shared<const Prompt>(std::move(request.prompt));
     generate(
         CompletionFormat::Kind::Text, request.model, request.options,
-        [prompt](const engine::Engine& engine) {
-            return PreparedPrompt{promptTokens(engine, *prompt), {}};
+        [prompt](const engine::Engine& engine, const Abandoned& abandoned) {
+            return PreparedPrompt{promptTokens(engine, *prompt, abandoned), {}};
         },
         response);
 }
@@ -104,11 +159,10 @@ void InferenceApi::generate(CompletionFormat::Kind kind, const QString& model, c
 {
     auto lease = std::make_shared<ModelLease>(m_manager.lease(model));
     const engine::Engine* engine = &(*lease)->engine(); // the lease keeps it until the main thread has the tokens
+    const Abandonment abandoned = abandonedWith(response, *lease);
     onWorker(
-        response, [engine, prepare = std::move(prepare)] { return prepare(*engine); },
+        response, abandoned, [engine, abandoned, prepare = std::move(prepare)] { return prepare(*engine, *abandoned); },
         [this, lease, kind, model, options, response](PreparedPrompt prompt) {
-            if (!response->isOpen())
-                return; // the client went away meanwhile
             if ((*lease)->isRevoked())
                 throw ApiError::unavailable(QStringLiteral("model_unloading"),
                                             QStringLiteral("The model `%1` is being unloaded").arg(model), 5);
@@ -128,20 +182,19 @@ void InferenceApi::tokenize(TokenizeRequest request, const Response& response)
 {
     auto lease = std::make_shared<ModelLease>(m_manager.lease(modelOrOnly(request.model)));
     const engine::Engine* engine = &(*lease)->engine();
+    const Abandonment abandoned = abandonedWith(response, *lease);
     onWorker(
-        response,
-        [engine, request = std::move(request)] {
-            if (const auto* conversation = std::get_if<Conversation>(&request.input))
-                return conversationPrompt(*engine, *conversation).tokens;
-            return requireTokenizer(*engine).encode(std::get<std::string>(request.input),
-                                                    {.addBos = request.addSpecial, .parseSpecial = true});
+        response, abandoned,
+        [engine, abandoned, request = std::move(request)] {
+            const auto* conversation = std::get_if<Conversation>(&request.input);
+            const std::string text =
+                conversation ? renderConversation(*engine, *conversation) : std::get<std::string>(request.input);
+            checkTokenizable(text, conversation ? QStringLiteral("messages") : QStringLiteral("content"));
+            throwIfAbandoned(*abandoned);
+            const bool addBos = !conversation && request.addSpecial; // a template decides about it itself
+            return tokensJson(requireTokenizer(*engine).encode(text, {.addBos = addBos, .parseSpecial = true}));
         },
-        [lease, response](const std::vector<int32_t>& tokens) {
-            QJsonArray list;
-            for (const int32_t token : tokens)
-                list.append(token);
-            response->respondJson(200, {{QStringLiteral("tokens"), list}, {QStringLiteral("count"), list.size()}});
-        });
+        [lease, response](const QByteArray& json) { response->respond(200, "application/json", json); });
 }
 
 void InferenceApi::detokenize(DetokenizeRequest request, const Response& response)
@@ -149,10 +202,12 @@ void InferenceApi::detokenize(DetokenizeRequest request, const Response& respons
     auto lease = std::make_shared<ModelLease>(m_manager.lease(modelOrOnly(request.model)));
     const engine::Engine* engine = &(*lease)->engine();
     onWorker(
-        response, [engine, tokens = std::move(request.tokens)] { return requireTokenizer(*engine).decode(tokens); },
-        [lease, response](const std::string& text) {
-            response->respondJson(200, {{QStringLiteral("content"), QString::fromStdString(text)}});
-        });
+        response, abandonedWith(response, *lease),
+        [engine, tokens = std::move(request.tokens)] {
+            const Json answer = {{"content", requireTokenizer(*engine).decode(tokens)}};
+            return QByteArray::fromStdString(answer.dump());
+        },
+        [lease, response](const QByteArray& json) { response->respond(200, "application/json", json); });
 }
 
 void InferenceApi::embeddings(QString model, const Response&)

@@ -5,6 +5,7 @@
 #include "neuron/daemon/api/metrics.h"
 #include "neuron/daemon/models/modelmanager.h"
 #include "neuron/daemon/openai/generation.h"
+#include "neuron/daemon/openai/prompt.h"
 
 namespace cortex::neuron {
 
@@ -17,13 +18,21 @@ public:
     InferenceApi(ModelManager& manager, ModelRegistry& registry, Metrics& metrics, TaskQueue& queue);
     ~InferenceApi() override;
     void addRoutes(HttpServer& server);
+    /// Bodies that no worker has begun with are refused. For the end, when no model takes a request any more.
+    void stop();
+
+Q_SIGNALS:
+    void stopping(); ///< stop() was called
 
 private:
     using Response = std::shared_ptr<ResponseStream>;
+    using Abandonment = std::shared_ptr<Abandoned>;
     template <class Request>
     HttpServer::Handler parsed(Request (*parse)(QByteArrayView), void (InferenceApi::*serve)(Request, const Response&));
+    static Abandonment abandonedWith(const Response& response);
+    static Abandonment abandonedWith(const Response& response, const ModelLease& lease);
     template <class Work, class Then>
-    void onWorker(const Response& response, Work work, Then then);
+    void onWorker(const Response& response, const Abandonment& abandoned, Work work, Then then);
     void refuse(const Response& response, const std::exception_ptr& error);
 
     void chat(ChatRequest request, const Response& response);
@@ -38,7 +47,7 @@ private:
         std::vector<int32_t> tokens;
         std::optional<OutputParser> parser; ///< of a chat
     };
-    using PreparePrompt = std::function<PreparedPrompt(const engine::Engine&)>;
+    using PreparePrompt = std::function<PreparedPrompt(const engine::Engine&, const Abandoned&)>;
     void generate(CompletionFormat::Kind kind, const QString& model, const GenerationOptions& options,
                   PreparePrompt prepare, const Response& response);
     QString modelOrOnly(const QString& model) const;

@@ -36,7 +36,31 @@ engine::TemplateContext templateContext(const engine::Tokenizer& tokenizer, cons
     return context;
 }
 
+/// Refuses what its bytes alone show to be too long. Tokenizing takes long, and would only tell by how much.
+void checkLength(const engine::Engine& engine, const engine::Tokenizer& tokenizer, const std::string& text,
+                 const QString& param)
+{
+    const auto most = tokenizer.mostBytesPerToken();
+    const auto context = size_t(engine.memory().contextTokens);
+    if (!most || text.size() <= context * *most)
+        return;
+    throw ApiError(400, QStringLiteral("invalid_request_error"), QStringLiteral("context_length_exceeded"),
+                   QStringLiteral("This model's maximum context length is %1 tokens, and the prompt of %2 bytes has at "
+                                  "least %3. Shorten the prompt.")
+                       .arg(context)
+                       .arg(text.size())
+                       .arg((text.size() + *most - 1) / *most),
+                   param);
+}
+
 } // namespace
+
+void throwIfAbandoned(const Abandoned& abandoned)
+{
+    if (abandoned)
+        throw ApiError::unavailable(QStringLiteral("model_unloading"), QStringLiteral("The model is being unloaded"),
+                                    5);
+}
 
 const engine::Tokenizer& requireTokenizer(const engine::Engine& engine)
 {
@@ -47,7 +71,7 @@ const engine::Tokenizer& requireTokenizer(const engine::Engine& engine)
     return *tokenizer; // the engine holds it too, and the engine is leased
 }
 
-RenderedPrompt conversationPrompt(const engine::Engine& engine, const Conversation& conversation)
+std::string renderConversation(const engine::Engine& engine, const Conversation& conversation)
 {
     const engine::Tokenizer& tokenizer = requireTokenizer(engine);
     const engine::ChatTemplate* chatTemplate = engine.chatTemplate();
@@ -57,19 +81,31 @@ RenderedPrompt conversationPrompt(const engine::Engine& engine, const Conversati
             QStringLiteral("messages"));
     }
     try {
-        const std::string text = chatTemplate->render(templateContext(tokenizer, conversation), localNow());
-        return {tokenizer.encode(text, {.addBos = false, .parseSpecial = true}), opensReasoning(text)};
+        return chatTemplate->render(templateContext(tokenizer, conversation), localNow());
     } catch (const engine::Error& error) {
         throw ApiError::fromEngine(error, QStringLiteral("messages"));
     }
 }
 
-std::vector<int32_t> promptTokens(const engine::Engine& engine, const Prompt& prompt)
+RenderedPrompt conversationPrompt(const engine::Engine& engine, const Conversation& conversation,
+                                  const Abandoned& abandoned)
+{
+    const std::string text = renderConversation(engine, conversation);
+    const engine::Tokenizer& tokenizer = requireTokenizer(engine);
+    checkLength(engine, tokenizer, text, QStringLiteral("messages"));
+    throwIfAbandoned(abandoned);
+    return {tokenizer.encode(text, {.addBos = false, .parseSpecial = true}), opensReasoning(text)};
+}
+
+std::vector<int32_t> promptTokens(const engine::Engine& engine, const Prompt& prompt, const Abandoned& abandoned)
 {
     if (const auto* tokens = std::get_if<std::vector<int32_t>>(&prompt))
         return *tokens;
     const engine::Tokenizer& tokenizer = requireTokenizer(engine);
-    return tokenizer.encode(std::get<std::string>(prompt), {.addBos = tokenizer.wantsBos(), .parseSpecial = true});
+    const auto& text = std::get<std::string>(prompt);
+    checkLength(engine, tokenizer, text, QStringLiteral("prompt"));
+    throwIfAbandoned(abandoned);
+    return tokenizer.encode(text, {.addBos = tokenizer.wantsBos(), .parseSpecial = true});
 }
 
 } // namespace cortex::neuron

@@ -78,6 +78,17 @@ const AddedToken* AddedTokenMatcher::longestAt(std::string_view text) const
     return longest < 0 ? nullptr : &m_tokens[size_t(longest)];
 }
 
+std::optional<size_t> AddedTokenMatcher::longest() const
+{
+    size_t bytes = 0;
+    for (const AddedToken& token : m_tokens) {
+        if (token.lstrip || token.rstrip)
+            return std::nullopt;
+        bytes = std::max(bytes, token.content.size());
+    }
+    return bytes;
+}
+
 std::vector<AddedTokenMatcher::Segment> AddedTokenMatcher::split(std::string_view text, bool parseSpecial) const
 {
     std::vector<Segment> segments;

@@ -37,6 +37,9 @@ public:
     /// `text` is valid UTF-8.
     std::vector<Segment> split(std::string_view text, bool parseSpecial) const;
 
+    /// The bytes of the longest segment that is a token; nothing where a token takes any white space along.
+    std::optional<size_t> longest() const;
+
 private:
     /// One node of the trie of contents; children are a linked list, siblings of each other.
     struct Node {

@@ -136,6 +136,27 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary)
         m_isAdded[size_t(token.id)] = true;
         m_special[size_t(token.id)] = token.special;
     }
+    m_mostBytesPerToken = findMostBytesPerToken();
+}
+
+/// The most bytes of a word that an entry spells. Byte-level vocabularies write a byte as a character.
+size_t BpeTokenizer::longestSpelling() const
+{
+    const auto begins = [this](char c) { return !m_decoder.byteLevel || (c & 0xc0) != 0x80; };
+    size_t longest = 1;
+    for (size_t id = 0; id < m_entries->size(); ++id)
+        longest = std::max(longest, size_t(std::ranges::count_if((*m_entries)[id], begins)));
+    return longest;
+}
+
+std::optional<size_t> BpeTokenizer::findMostBytesPerToken() const
+{
+    const auto raw = m_rawTokens.longest();
+    const auto normalized = m_normalizedTokens.longest();
+    const auto shrinkage = m_normalizer.mostShrinkage();
+    if (!raw || !normalized || !shrinkage || m_preTokenizer.dropsText() || !m_model->spellsEveryByte())
+        return std::nullopt;
+    return std::max(*raw, *shrinkage * std::max(*normalized, longestSpelling()));
 }
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const EncodeOptions& options) const

@@ -17,6 +17,7 @@ public:
     std::string tokenBytes(int32_t token) const override;
     std::string firstTokenBytes(int32_t token) const override;
     std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial) const override;
+    std::optional<size_t> mostBytesPerToken() const override { return m_mostBytesPerToken; }
     int32_t vocabularySize() const override { return int32_t(m_special.size()); }
     bool isSpecial(int32_t token) const override;
     std::optional<int32_t> find(std::string_view token) const override;
@@ -31,6 +32,8 @@ private:
     bool hasToken(int32_t token) const { return token >= 0 && size_t(token) < m_special.size(); }
 
     std::string_view spelling(int32_t token) const;
+    size_t longestSpelling() const;
+    std::optional<size_t> findMostBytesPerToken() const;
 
     std::shared_ptr<const Entries> m_entries;
     Entries m_added; ///< these texts count before m_entries
@@ -44,6 +47,7 @@ private:
     std::optional<WordCutter> m_cutter;
     std::shared_ptr<const SubwordModel> m_model;
     TokenRoles m_roles;
+    std::optional<size_t> m_mostBytesPerToken;
 };
 
 } // namespace cortex::engine

@@ -3,6 +3,8 @@
 
 #include "neuron/engine/text/bytealphabet.h"
 
+#include <algorithm>
+
 namespace cortex::engine {
 
 ByteLevelBpe::ByteLevelBpe(std::shared_ptr<const Entries> entries, std::span<const MergeRule> rules, bool ignoreMerges)
@@ -28,6 +30,11 @@ void ByteLevelBpe::append(std::string_view word, std::vector<int32_t>& tokens) c
         if (const int32_t token = m_byteTokens[static_cast<unsigned char>(c)]; token >= 0)
             appendSymbol(symbols, token);
     m_table.merge(symbols, tokens);
+}
+
+bool ByteLevelBpe::spellsEveryByte() const
+{
+    return std::ranges::none_of(m_byteTokens, [](int32_t token) { return token < 0; });
 }
 
 } // namespace cortex::engine

@@ -27,4 +27,9 @@ bool CharacterFallback::hasBytes(std::string_view character) const
     return std::ranges::all_of(character, [this](char byte) { return byteToken(byte) >= 0; });
 }
 
+bool CharacterFallback::hasAllBytes() const
+{
+    return std::ranges::none_of(m_byteTokens, [](int32_t token) { return token < 0; });
+}
+
 } // namespace cortex::engine

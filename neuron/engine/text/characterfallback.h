@@ -16,6 +16,7 @@ public:
 
     /// Whether `character` is given as bytes.
     bool hasBytes(std::string_view character) const;
+    bool hasAllBytes() const; ///< so that every character is
     int32_t byteToken(char byte) const { return m_byteTokens[static_cast<unsigned char>(byte)]; }
     /// Nothing: what has no bytes either vanishes.
     std::optional<int32_t> unknown() const { return m_unknown; }

@@ -158,7 +158,7 @@ void addSentencePieceSpaces(BpeVocabulary& vocabulary, const GgufFile& file)
         vocabulary.normalizer.add(PrependStep{" "});
         vocabulary.decoder.start = TokenDecoder::Start::WithoutOneSpace;
     }
-    vocabulary.normalizer.add(ReplaceStep{Regex::literal(" "), std::string(sentencePieceSpace)});
+    vocabulary.normalizer.add(ReplaceStep{Regex::literal(" "), std::string(sentencePieceSpace), 1});
     vocabulary.decoder.space = sentencePieceSpace;
     vocabulary.decoder.byteFallback = true;
 }

@@ -44,7 +44,7 @@ JsonReplace readReplace(const JsonView& part)
         literal ? content.size() / std::max<size_t>(literal->string().size(), 1) + 1 : content.size() + 1;
     if (literal && literal->string().empty())
         literal->fail("is empty");
-    return {ReplaceStep{readPattern(pattern), content}, growth};
+    return {ReplaceStep{readPattern(pattern), content, literal ? literal->string().size() : 0}, growth};
 }
 
 } // namespace cortex::engine

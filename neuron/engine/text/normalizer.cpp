@@ -48,6 +48,20 @@ private:
     std::deque<std::string>& m_storage;
 };
 
+/// By how much one step may at most shorten a text.
+struct Shrinkage {
+    /// Of all characters U+0390 shrinks most, from 7 bytes (U+1FBE U+0308 U+0301) to 2.
+    std::optional<size_t> operator()(const NfcStep&) const { return 4; }
+    std::optional<size_t> operator()(const PrependStep&) const { return 1; }
+    std::optional<size_t> operator()(const StripStep&) const { return std::nullopt; }
+    std::optional<size_t> operator()(const ReplaceStep& step) const
+    {
+        if (step.mostMatched == 0 || step.content.empty())
+            return std::nullopt;
+        return (step.mostMatched + step.content.size() - 1) / step.content.size();
+    }
+};
+
 } // namespace
 
 std::string replaced(std::string_view text, const ReplaceStep& step)
@@ -73,6 +87,18 @@ std::string_view Normalizer::apply(std::string_view text, std::deque<std::string
     for (const NormalizerStep& step : m_steps)
         text = std::visit(StepApplier(text, storage), step);
     return text;
+}
+
+std::optional<size_t> Normalizer::mostShrinkage() const
+{
+    size_t product = 1;
+    for (const NormalizerStep& step : m_steps) {
+        const auto shrinkage = std::visit(Shrinkage(), step);
+        if (!shrinkage)
+            return std::nullopt;
+        product *= *shrinkage;
+    }
+    return product;
 }
 
 } // namespace cortex::engine

@@ -4,6 +4,7 @@
 #include "neuron/engine/text/regex.h"
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -23,6 +24,7 @@ struct PrependStep {
 struct ReplaceStep {
     Regex pattern;
     std::string content;
+    size_t mostMatched = 0; ///< bytes of the longest match; 0: not known
 };
 
 /// Removes white space at the ends.
@@ -43,6 +45,9 @@ public:
 
     /// `text` (valid UTF-8), normalized: itself, or a string that is put into `storage`.
     std::string_view apply(std::string_view text, std::deque<std::string>& storage) const;
+
+    /// By how much it may at most shorten a text: bytes before to bytes after. Nothing where there is no such number.
+    std::optional<size_t> mostShrinkage() const;
 
 private:
     std::vector<NormalizerStep> m_steps;

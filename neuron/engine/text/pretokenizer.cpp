@@ -184,6 +184,14 @@ void PreTokenizer::addByteLevelSplit()
     add(SplitStep{Regex(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)")});
 }
 
+bool PreTokenizer::dropsText() const
+{
+    return std::ranges::any_of(m_steps, [](const PreTokenizerStep& step) {
+        const auto* split = std::get_if<SplitStep>(&step);
+        return split && split->behavior == SplitBehavior::Removed;
+    });
+}
+
 std::vector<std::string_view> PreTokenizer::words(std::string_view text, bool startsWhole,
                                                   std::deque<std::string>& storage) const
 {

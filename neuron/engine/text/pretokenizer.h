@@ -53,6 +53,9 @@ public:
     std::vector<std::string_view> words(std::string_view text, bool startsWhole,
                                         std::deque<std::string>& storage) const;
 
+    /// Whether text may vanish.
+    bool dropsText() const;
+
 private:
     std::vector<PreTokenizerStep> m_steps;
 };

@@ -14,6 +14,9 @@ public:
 
     /// Appends the tokens of `word`, which is valid UTF-8 and not empty.
     virtual void append(std::string_view word, std::vector<int32_t>& tokens) const = 0;
+
+    /// Whether each byte of any word is in the spelling of a token: none vanishes or is part of an unknown token.
+    virtual bool spellsEveryByte() const = 0;
 };
 
 } // namespace cortex::engine

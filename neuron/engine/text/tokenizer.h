@@ -39,6 +39,11 @@ public:
     /// becomes U+FFFD.
     virtual std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial = false) const = 0;
 
+    /// The most bytes of text that one token can stand for, so that a text is at least its bytes by this many tokens,
+    /// whatever it says. Nothing where there is no such number: where text can vanish, or any length of it be one
+    /// token.
+    virtual std::optional<size_t> mostBytesPerToken() const { return std::nullopt; }
+
     virtual int32_t vocabularySize() const = 0;
     virtual bool isSpecial(int32_t token) const = 0;
     /// The id of a token by its text (an added token, or a vocabulary entry), or nothing.

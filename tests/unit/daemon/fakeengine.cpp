@@ -9,6 +9,7 @@ namespace cortex::neuron::test {
 namespace {
 
 constexpr int ContextTokens = 1000;
+constexpr int ContextLimit = 4096;
 
 const char* const Template =
     "{{ bos_token }}{% for message in messages %}<{{ message.role }}>{{ message.content }}{% endfor %}"
@@ -64,11 +65,31 @@ std::string FakeTokenizer::decode(const std::vector<int32_t>& tokens, bool skipS
     return text;
 }
 
+/// The tokenizer of an engine, which can be held up.
+class FakeEngineTokenizer : public FakeTokenizer {
+public:
+    explicit FakeEngineTokenizer(FakeEngines& owner)
+        : m_owner(owner)
+    {
+    }
+    std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options) const override
+    {
+        std::unique_lock lock(m_owner.m_mutex);
+        ++m_owner.m_encodings;
+        m_owner.m_changed.wait(lock, [this] { return !m_owner.m_holdingEncoding; });
+        return FakeTokenizer::encode(text, options);
+    }
+
+private:
+    FakeEngines& m_owner;
+};
+
 /// Plays the reply to every sequence, one token each in turn, on a thread of its own.
 class FakeEngine : public engine::Engine {
 public:
     FakeEngine(FakeEngines& owner, const std::filesystem::path& path)
         : m_owner(owner)
+        , m_tokenizer(std::make_shared<FakeEngineTokenizer>(owner))
         , m_template(Template, "fake")
         , m_info(owner.inspect(path))
     {
@@ -221,7 +242,7 @@ private:
     }
 
     FakeEngines& m_owner; // its mutex guards everything below that changes
-    std::shared_ptr<const engine::Tokenizer> m_tokenizer = std::make_shared<FakeTokenizer>();
+    std::shared_ptr<const engine::Tokenizer> m_tokenizer;
     engine::ChatTemplate m_template;
     engine::ModelInfo m_info;
     kernels::DeviceInfo m_device;
@@ -253,6 +274,8 @@ std::unique_ptr<engine::Engine> FakeEngines::load(const engine::LoadOptions& opt
 engine::MemoryPlan FakeEngines::plan(const engine::LoadOptions& options)
 {
     checkReadable(options.model);
+    if (options.contextTokens > ContextLimit)
+        throw engine::Error(engine::ErrorKind::BadRequest, "the model was made for 4096 tokens");
     const bool huge = named(options.model, "huge");
     engine::MemoryPlan plan;
     plan.weightBytes = size_t(huge ? 90'000 : 90) << 20;
@@ -267,10 +290,14 @@ engine::MemoryPlan FakeEngines::plan(const engine::LoadOptions& options)
 
 engine::ModelInfo FakeEngines::inspect(const std::filesystem::path& model)
 {
+    {
+        std::unique_lock lock(m_mutex);
+        m_changed.wait(lock, [this] { return !m_holdingInspections; });
+    }
     checkReadable(model);
     engine::ModelInfo info;
     info.architecture = "fake";
-    info.contextLimit = 4096;
+    info.contextLimit = ContextLimit;
     info.hasTokenizer = true;
     info.hasChatTemplate = !named(model, "base");
     return info;
@@ -302,6 +329,32 @@ void FakeEngines::releaseTokens()
     m_changed.notify_all();
 }
 
+void FakeEngines::holdEncoding()
+{
+    const std::lock_guard lock(m_mutex);
+    m_holdingEncoding = true;
+}
+
+void FakeEngines::releaseEncoding()
+{
+    const std::lock_guard lock(m_mutex);
+    m_holdingEncoding = false;
+    m_changed.notify_all();
+}
+
+void FakeEngines::holdInspections()
+{
+    const std::lock_guard lock(m_mutex);
+    m_holdingInspections = true;
+}
+
+void FakeEngines::releaseInspections()
+{
+    const std::lock_guard lock(m_mutex);
+    m_holdingInspections = false;
+    m_changed.notify_all();
+}
+
 void FakeEngines::failNext(const std::string& error)
 {
     const std::lock_guard lock(m_mutex);
@@ -318,6 +371,12 @@ std::vector<engine::SequenceRequest> FakeEngines::requests() const
 {
     const std::lock_guard lock(m_mutex);
     return m_requests;
+}
+
+int FakeEngines::encodings() const
+{
+    const std::lock_guard lock(m_mutex);
+    return m_encodings;
 }
 
 int FakeEngines::cancelled() const

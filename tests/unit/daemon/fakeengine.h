@@ -19,6 +19,7 @@ public:
     std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options) const override;
     std::string tokenBytes(int32_t token) const override;
     std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial) const override;
+    std::optional<size_t> mostBytesPerToken() const override { return 3; } // "<s>"
     int32_t vocabularySize() const override { return 258; }
     bool isSpecial(int32_t token) const override { return token >= 256; }
     std::optional<int32_t> find(std::string_view) const override { return std::nullopt; }
@@ -45,19 +46,28 @@ public:
     void setReply(const std::string& text); ///< what every sequence says, a token a word
     void holdTokens(); ///< sequences wait before their next token …
     void releaseTokens(); ///< … until here
+    void holdEncoding(); ///< tokenizers wait before their next text …
+    void releaseEncoding(); ///< … until here
+    void holdInspections(); ///< inspect() waits …
+    void releaseInspections(); ///< … until here
     void failNext(const std::string& error);
     void setQueueLimit(int limit); ///< live sequences above which submit throws QueueFull
 
     std::vector<engine::SequenceRequest> requests() const; ///< every one submitted
+    int encodings() const; ///< texts that tokenizers were given
     int cancelled() const; ///< sequences that ended as cancelled
     int live() const; ///< engines in existence
 
 private:
     friend class FakeEngine;
+    friend class FakeEngineTokenizer;
     mutable std::mutex m_mutex;
     std::condition_variable m_changed;
     bool m_loadsOpen = false;
     bool m_holding = false;
+    bool m_holdingEncoding = false;
+    bool m_holdingInspections = false;
+    int m_encodings = 0;
     std::string m_reply = "Hello there friend";
     std::string m_failure;
     int m_queueLimit = 1000;

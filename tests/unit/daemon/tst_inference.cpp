@@ -28,11 +28,15 @@ private Q_SLOTS:
     void disconnectOfAWholeAnswerCancels();
     void queueFull();
     void contextExceeded();
+    void farTooLongIsNotTokenized();
+    void whoLeftIsNotTokenizedFor();
+    void byteOrderMarksStay();
     void refusals_data();
     void refusals();
     void baseModelHasNoChat();
     void manyAtOnce();
     void tokenizeAndBack();
+    void tokenizeHasALimit();
     void modelsAreThoseLoaded();
     void embeddingsAreRefused();
 };
@@ -367,6 +371,67 @@ void InferenceTest::contextExceeded()
                 .startsWith(QLatin1String("This model's maximum context length is 1000 tokens")));
 }
 
+void InferenceTest::farTooLongIsNotTokenized()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const QByteArray text(3001, 'x'); // no token has more than 3 bytes, and the context has 1000
+    const QByteArray chat = R"({"model": "good", "messages": [{"role": "user", "content": ")" + text + "\"}]}";
+    const QByteArray plain = R"({"model": "good", "prompt": ")" + text + "\"}";
+    for (const auto& [route, body, param] :
+         {std::tuple(ChatRoute, chat, "messages"), std::tuple(TextRoute, plain, "prompt")}) {
+        const HttpAnswer answer = fixture.post(route, body);
+        QCOMPARE(answer.status, 400);
+        QCOMPARE(answer.error().value(QLatin1String("code")).toString(), QStringLiteral("context_length_exceeded"));
+        QCOMPARE(answer.error().value(QLatin1String("param")).toString(), QLatin1String(param));
+        QVERIFY(answer.error()
+                    .value(QLatin1String("message"))
+                    .toString()
+                    .startsWith(QLatin1String("This model's maximum context length is 1000 tokens")));
+    }
+    QCOMPARE(fixture.engines.encodings(), 0);
+    // Three bytes for each token: "<s>" is one, and this may fit.
+    const QByteArray dense = R"({"model": "good", "prompt": ")" + QByteArray("<s>").repeated(990) + "\"}";
+    QCOMPARE(fixture.post(TextRoute, dense).status, 200);
+}
+
+void InferenceTest::whoLeftIsNotTokenizedFor()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.holdEncoding();
+    const QByteArray body = R"({"model": "good", "prompt": "x"})";
+    const auto first = fixture.begin("POST", TextRoute, body);
+    const auto second = fixture.begin("POST", TextRoute, body);
+    QTRY_COMPARE(fixture.engines.encodings(), 2); // no worker is free
+    const auto left = fixture.begin("POST", TextRoute, body);
+    fixture.get(QStringLiteral("/health")); // came later, so that the other has come, too
+    left->abort();
+    fixture.get(QStringLiteral("/health")); // likewise with its departure
+    const auto last = fixture.begin("POST", TextRoute, body);
+    fixture.get(QStringLiteral("/health"));
+    fixture.engines.releaseEncoding();
+    QTRY_VERIFY(first->isFinished() && second->isFinished() && last->isFinished());
+    QCOMPARE(last->status(), 200);
+    QCOMPARE(fixture.engines.encodings(), 3);
+}
+
+void InferenceTest::byteOrderMarksStay()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    fixture.engines.setReply("\xef\xbb\xbfOne \xef\xbb\xbftwo");
+    // Read as bytes: QJsonDocument drops the mark as it reads, too.
+    const HttpAnswer whole = fixture.post(TextRoute, R"({"model": "good", "prompt": "x"})");
+    QVERIFY2(whole.body.contains("\"\xef\xbb\xbfOne \xef\xbb\xbftwo\""), whole.body.constData());
+    const QByteArray messages = R"({"model": "good", "stream": true, "messages": [{"role": "user", "content": "hi"}]})";
+    const auto stream = fixture.stream("POST", ChatRoute, messages);
+    QTRY_VERIFY(stream->isFinished());
+    QVERIFY2(stream->events()[1].data.contains("\"\xef\xbb\xbfOne\""), stream->events()[1].data.constData());
+    const HttpAnswer text = fixture.post(QStringLiteral("/detokenize"), R"({"tokens": [239, 187, 191, 72]})");
+    QCOMPARE(text.body, QByteArray("{\"content\":\"\xef\xbb\xbfH\"}"));
+}
+
 void InferenceTest::refusals_data()
 {
     QTest::addColumn<QString>("route");
@@ -447,6 +512,22 @@ void InferenceTest::tokenizeAndBack()
     QCOMPARE(tokens(R"({"messages": [{"role": "user", "content": "hi"}]})").size(), qsizetype(1 + 6 + 2 + 11));
     const HttpAnswer text = fixture.post(QStringLiteral("/detokenize"), R"({"tokens": [72, 105]})");
     QCOMPARE(text.json().value(QLatin1String("content")).toString(), QStringLiteral("Hi"));
+}
+
+void InferenceTest::tokenizeHasALimit()
+{
+    DaemonFixture fixture(Good);
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    const auto ask = [&](qsizetype bytes) {
+        return fixture.post(QStringLiteral("/tokenize"), R"({"content": ")" + QByteArray(bytes, '7') + "\"}");
+    };
+    const HttpAnswer most = ask(8 * 1024 * 1024); // far beyond the context, which is no limit here
+    QCOMPARE(most.status, 200);
+    QVERIFY(most.body.startsWith("{\"count\":8388608,\"tokens\":[55,55,") && most.body.endsWith(",55]}"));
+    const HttpAnswer more = ask(8 * 1024 * 1024 + 1);
+    QCOMPARE(more.status, 400);
+    QCOMPARE(more.error().value(QLatin1String("param")).toString(), QStringLiteral("content"));
+    QCOMPARE(fixture.engines.encodings(), 1);
 }
 
 void InferenceTest::modelsAreThoseLoaded()

@@ -103,6 +103,28 @@ TEST_CASE("the same vocabulary from GGUF gives the same ids")
     });
 }
 
+TEST_CASE("the most bytes of text in a token are known where text neither vanishes nor is taken along")
+{
+    const auto most = [](const char* name) { return parse(fixture(name))->mostBytesPerToken(); };
+    const size_t longest = 11; // of the entries of these files; "previous" composes characters, which shortens text
+    CHECK(most("digits") == longest);
+    CHECK(most("previous") == 4 * longest);
+    CHECK(most("sp-llama") == 14); // "▁слова,"
+    for (const char* name : {"removed", "inverted", "nfc", "prefix", "sp-never", "sp-always"})
+        CHECK_MESSAGE(!most(name), name);
+
+    // The character that composing shortens most.
+    std::string text;
+    for (int i = 0; i < 1000; ++i)
+        text += "\u1fbe\u0308\u0301";
+    const auto composing = parse(fixture("previous"));
+    CHECK(text.size() <= composing->encode(text, {}).size() * *composing->mostBytesPerToken());
+    json unspelt = fixture();
+    unspelt["model"]["vocab"].erase("a"); // so that it vanishes
+    unspelt["model"]["merges"] = json::array();
+    CHECK_FALSE(parse(unspelt)->mostBytesPerToken());
+}
+
 TEST_CASE("invalid UTF-8 is encoded as U+FFFD, one for each maximal part")
 {
     const auto tokenizer = parse(fixture());
