@@ -53,6 +53,12 @@ ModelError modelError(const std::exception& error)
     return result;
 }
 
+/// Whether it lies in the request or the moment, and not in the model: another load may well succeed.
+bool isPassing(const ModelError& error)
+{
+    return error.kind == QLatin1String("bad_request") || error.kind == QLatin1String("insufficient_memory");
+}
+
 /// The error of a plan that does not fit, or nothing.
 std::optional<ModelError> tooLarge(const engine::MemoryPlan& plan)
 {
@@ -92,11 +98,21 @@ ModelError unknownModel(const QString& name, const ModelRoots& roots)
     return error;
 }
 
+ModelError beingUnloaded(const QString& id)
+{
+    ModelError error;
+    error.status = 503;
+    error.kind = QStringLiteral("busy");
+    error.message = QStringLiteral("%1 is being unloaded; try again shortly").arg(id);
+    return error;
+}
+
 } // namespace
 
 struct ModelManager::Load {
     QString id;
     LoadRequest request;
+    std::optional<Servable> servable; ///< of the model, before this load
     std::unique_ptr<ModelFetch> fetch;
     std::atomic<bool> cancelled = false; ///< read on the loading thread
 };
@@ -170,13 +186,15 @@ void ModelManager::inspected(const QString& id, Outcome<engine::ModelInfo>& outc
         m_registry.update(id, [&](NodeModel& model) {
             model.limit.context = info.contextLimit;
             model.capabilities = capabilitiesOf(info);
-            model.servable = Servable{};
-            if (model.status == ModelStatus::Failed)
-                model.status = ModelStatus::Unloaded; // its files changed since it failed
+            if (model.status != ModelStatus::Failed) // why it failed, only a load can tell
+                model.servable = Servable{};
         });
     } catch (const std::exception& error) {
         const ModelError reason = modelError(error);
-        m_registry.update(id, [&](NodeModel& model) { model.servable = Servable{false, reason.kind, reason.message}; });
+        m_registry.update(id, [&](NodeModel& model) {
+            if (model.status != ModelStatus::Failed)
+                model.servable = Servable{false, reason.kind, reason.message};
+        });
     }
 }
 
@@ -236,17 +254,15 @@ void ModelManager::loadKnown(const QString& id, const LoadRequest& request, cons
 {
     const KnownModel& known = *m_registry.find(id);
     switch (known.model.status) {
-    case ModelStatus::Loaded:
     case ModelStatus::Loading:
     case ModelStatus::Downloading:
+        if (m_loads.value(id)->cancelled)
+            return reply({{}, beingUnloaded(id)});
+        [[fallthrough]];
+    case ModelStatus::Loaded:
         return reply({known.model.status, {}});
-    case ModelStatus::Unloading: {
-        ModelError busy;
-        busy.status = 503;
-        busy.kind = QStringLiteral("busy");
-        busy.message = QStringLiteral("%1 is being unloaded; try again shortly").arg(id);
-        return reply({{}, busy});
-    }
+    case ModelStatus::Unloading:
+        return reply({{}, beingUnloaded(id)});
     case ModelStatus::Unloaded:
     case ModelStatus::Failed:
         break;
@@ -264,6 +280,8 @@ std::shared_ptr<ModelManager::Load> ModelManager::beginLoad(const QString& id, c
     load->request = request;
     m_loads.insert(id, load);
     m_registry.update(id, [&](NodeModel& model) {
+        if (model.status != ModelStatus::Failed)
+            load->servable = model.servable;
         model.status = status;
         model.progress = ModelProgress{};
         model.progress->phase = toString(status);
@@ -321,12 +339,14 @@ void ModelManager::planThenLoad(const std::shared_ptr<Load>& load, const Reply<M
                              error->kind = QStringLiteral("cancelled");
                              error->message = QStringLiteral("the load was cancelled by an unload");
                          }
-                         if (error)
-                             failLoad(load, *error);
-                         else
-                             runLoad(load);
                          if (reply)
                              reply({ModelStatus::Loading, error});
+                         if (!error)
+                             runLoad(load);
+                         else if (reply && isPassing(*error))
+                             callOff(load); // who asked was told, and nobody else has to know
+                         else
+                             failLoad(load, *error);
                      });
 }
 
@@ -387,15 +407,29 @@ void ModelManager::finishLoad(const std::shared_ptr<Load>& load, std::shared_ptr
 
 void ModelManager::failLoad(const std::shared_ptr<Load>& load, const ModelError& error)
 {
+    if (error.kind == QLatin1String("cancelled"))
+        return callOff(load);
+    qCWarning(lcModels).noquote() << load->id << "cannot be loaded:" << error.message;
     m_loads.remove(load->id);
-    const bool cancelled = error.kind == QLatin1String("cancelled");
-    if (!cancelled)
-        qCWarning(lcModels).noquote() << load->id << "cannot be loaded:" << error.message;
+    // "load_failed" is the reason that invites another try.
+    const QString reason = isPassing(error) ? QStringLiteral("load_failed") : error.kind;
     m_registry.update(load->id, [&](NodeModel& model) {
-        model.status = cancelled ? ModelStatus::Unloaded : ModelStatus::Failed;
+        model.status = ModelStatus::Failed;
         model.progress.reset();
-        if (!cancelled)
-            model.servable = Servable{false, error.kind, error.message};
+        model.servable = Servable{false, reason, error.message};
+    });
+    settle(load->id);
+}
+
+/// The model is what it was before the load.
+void ModelManager::callOff(const std::shared_ptr<Load>& load)
+{
+    m_loads.remove(load->id);
+    m_registry.update(load->id, [&](NodeModel& model) {
+        model.status = ModelStatus::Unloaded;
+        model.progress.reset();
+        if (!model.servable) // else its file was inspected meanwhile
+            model.servable = load->servable;
     });
     settle(load->id);
 }
@@ -431,9 +465,15 @@ void ModelManager::unload(const QString& name, std::chrono::milliseconds limit, 
     m_unloadReplies[id].append(std::move(reply));
     switch (m_registry.find(id)->model.status) {
     case ModelStatus::Unloaded:
-    case ModelStatus::Failed:
-        m_registry.update(id, [](NodeModel& model) { model.status = ModelStatus::Unloaded; });
         return settle(id);
+    case ModelStatus::Failed:
+        m_registry.update(id, [](NodeModel& model) {
+            model.status = ModelStatus::Unloaded;
+            model.servable.reset(); // the failure is forgotten; what the file tells is read again
+        });
+        m_toInspect.append(id);
+        settle(id);
+        return inspectNext();
     case ModelStatus::Downloading:
     case ModelStatus::Loading: {
         const auto load = m_loads.value(id);
@@ -471,15 +511,17 @@ void ModelManager::free(const std::shared_ptr<LoadedModel>& model)
     if (!engine)
         return; // under way already
     const QString id = model->id();
+    const int contextLimit = engine->info().contextLimit; // that of a load ends with it
     m_loadWorker.run(
         [engine = std::move(engine)]() mutable {
             engine.reset();
             return true;
         },
-        [this, id](Outcome<bool>&) {
+        [this, id, contextLimit](Outcome<bool>&) {
             m_loaded.remove(id);
-            m_registry.update(id, [](NodeModel& entry) {
+            m_registry.update(id, [contextLimit](NodeModel& entry) {
                 entry.status = ModelStatus::Unloaded;
+                entry.limit.context = contextLimit;
                 entry.devices.clear();
                 entry.vramUsedMb = 0;
             });

@@ -100,6 +100,7 @@ private:
     void runLoad(const std::shared_ptr<Load>& load);
     void finishLoad(const std::shared_ptr<Load>& load, std::shared_ptr<engine::Engine> engine);
     void failLoad(const std::shared_ptr<Load>& load, const ModelError& error);
+    void callOff(const std::shared_ptr<Load>& load);
     void drain(const std::shared_ptr<LoadedModel>& model, std::chrono::milliseconds limit);
     void free(const std::shared_ptr<LoadedModel>& model);
     void settle(const QString& id);

@@ -53,6 +53,8 @@ QString ModelRegistry::resolve(const QString& name) const
         const bool sameQuant = quant.isEmpty() || file.quant.compare(quant, Qt::CaseInsensitive) == 0;
         if (file.name != base || !(sameQuant || file.isSafetensors()))
             continue;
+        if (file.path.isEmpty() && isIdle(entry->model.status))
+            continue; // a fetch that failed: only who names it means it
         const int entryPreference = sameQuant ? 1 + preference(*entry) : 0; // a file of that type comes first
         if (entryPreference > bestPreference) {
             best = entry.key();
@@ -75,16 +77,22 @@ QStringList ModelRegistry::setFiles(const QList<ModelFile>& files)
         seen.insert(id);
         const auto known = m_models.constFind(id);
         const bool isNew = known == m_models.cend();
-        if (!isNew && (known->file.stamp == file.stamp || !isIdle(known->model.status)))
+        const bool isSame = !isNew && known->file.stamp == file.stamp && known->file.path == file.path;
+        if (isSame || (!isNew && !isIdle(known->model.status)))
             continue;
         KnownModel& entry = m_models[id];
-        if (isNew)
-            entry.model = unloadedModel(id);
         entry.file = file;
         entry.file.id = id;
         fresh.append(id);
-        if (isNew)
+        if (isNew) {
+            entry.model = unloadedModel(id);
             Q_EMIT changed(entry.model);
+            continue;
+        }
+        update(id, [](NodeModel& model) { // whatever was wrong with the old file
+            model.status = ModelStatus::Unloaded;
+            model.servable.reset();
+        });
     }
     for (const QString& id : m_models.keys()) {
         const KnownModel& entry = m_models[id];

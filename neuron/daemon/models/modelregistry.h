@@ -29,12 +29,13 @@ public:
     const KnownModel* find(const QString& id) const;
 
     /// The id that a request's name means: an id as it stands, else "NAME:QUANT" of a known file, else a NAME of which
-    /// a quantization is known: a loaded one first, then Q4_K_M, then the first; of "NAME:QUANT" without such a file also
-    /// a safetensors checkpoint NAME, which can become QUANT as it is loaded. Empty where nothing fits.
+    /// a quantization is known: a loaded one first, then Q4_K_M, then the first; of "NAME:QUANT" without such a file
+    /// also a safetensors checkpoint NAME, which can become QUANT as it is loaded. What is not here and not on its way
+    /// goes by its id alone. Empty where nothing fits.
     QString resolve(const QString& name) const;
 
-    /// Takes over a fresh listing. New and changed files are entered unloaded, vanished ones dropped unless in use.
-    /// Returns the ids that are new or whose files changed: what to inspect.
+    /// Takes over a fresh listing. New, changed and moved files are entered unloaded, vanished ones dropped unless in
+    /// use. Returns the ids that are new or whose files changed or moved: what to inspect.
     QStringList setFiles(const QList<ModelFile>& files);
 
     /// Enters a model whose files are not here yet; a known id stays as it is.

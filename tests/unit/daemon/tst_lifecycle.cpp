@@ -15,8 +15,13 @@ namespace {
 /// A fetch that the test plays.
 class FakeFetch : public ModelFetch {
 public:
+    bool obeys = true;
+    bool isCancelled = false;
     void cancel() override
     {
+        isCancelled = true;
+        if (!obeys)
+            return;
         QMetaObject::invokeMethod(
             this, [this] { Q_EMIT failed(QStringLiteral("cancelled"), QStringLiteral("stopped")); },
             Qt::QueuedConnection);
@@ -47,7 +52,10 @@ private Q_SLOTS:
     void loadIsSingleFlight();
     void refusals_data();
     void refusals();
+    void refusedLoadChangesNothing();
     void failureWhileLoadingShows();
+    void unloadForgetsAFailure();
+    void contextOfALoadEndsWithIt();
     void unloadStopsALoad();
     void drainLetsAnswersEnd();
     void drainEndsAtItsLimit();
@@ -57,6 +65,9 @@ private Q_SLOTS:
     void fetchThenLoad();
     void fetchFails();
     void unloadCancelsAFetch();
+    void cancelledLoadIsNotJoined();
+    void fetchedAndTooLargeMayBeTriedAgain();
+    void inspectionLeavesAFailure();
     void defaultModelsLoadAtStart();
     void endpointAndVersion();
     void metricsAreText();
@@ -100,7 +111,8 @@ void LifecycleTest::loadServesAndUnloadFrees()
 {
     DaemonFixture fixture({QStringLiteral("good.gguf")});
     QCOMPARE(fixture.status(QStringLiteral("good")), QStringLiteral("unloaded"));
-    const HttpAnswer load = fixture.post(QStringLiteral("/models/load"), R"({"model_id": "good", "harness": "candle"})");
+    const HttpAnswer load =
+        fixture.post(QStringLiteral("/models/load"), R"({"model_id": "good", "harness": "candle"})");
     QCOMPARE(load.status, 202);
     QCOMPARE(load.json().value(QLatin1String("status")).toString(), QStringLiteral("loading"));
     QTRY_COMPARE(fixture.status(QStringLiteral("good")), QStringLiteral("loaded"));
@@ -133,7 +145,7 @@ void LifecycleTest::loadIsSingleFlight()
                      .toString(),
                  QStringLiteral("packing"));
     const HttpAnswer chat = fixture.post(QStringLiteral("/v1/chat/completions"),
-                                     R"({"model": "slow", "messages": [{"role": "user", "content": "hi"}]})");
+                                         R"({"model": "slow", "messages": [{"role": "user", "content": "hi"}]})");
     QCOMPARE(chat.status, 503);
     QVERIFY(chat.headers.contains("Retry-After"));
     fixture.engines.openLoads();
@@ -197,9 +209,67 @@ void LifecycleTest::refusals()
         QCOMPARE(answer.error().value(QLatin1String("needed_mb")).toInt(), 100'000);
         QCOMPARE(answer.error().value(QLatin1String("free_mb")).toInt(), 2000);
         QVERIFY(!answer.error().value(QLatin1String("suggestion")).toString().isEmpty());
-        QCOMPARE(fixture.status(QStringLiteral("huge")), QStringLiteral("failed"));
+        QCOMPARE(fixture.status(QStringLiteral("huge")), QStringLiteral("unloaded"));
     }
     QVERIFY(fixture.load(QStringLiteral("good"))); // nothing is lost
+}
+
+namespace {
+
+/// What GET /models says of a model's being servable, once its file has been looked at.
+Servable servableOf(DaemonFixture& fixture, const QString& id)
+{
+    std::optional<Servable> servable;
+    if (!QTest::qWaitFor([&] { return (servable = nodeModelFromJson(fixture.model(id)).servable).has_value(); }))
+        qFatal("nothing is known of %s", qPrintable(id));
+    return *servable;
+}
+
+} // namespace
+
+void LifecycleTest::refusedLoadChangesNothing()
+{
+    DaemonFixture fixture({QStringLiteral("good.gguf"), QStringLiteral("huge.gguf"), QStringLiteral("broken.gguf")});
+    const auto load = [&](const QByteArray& body) { return fixture.post(QStringLiteral("/models/load"), body).status; };
+    for (const char* id : {"good", "huge"}) {
+        QVERIFY(servableOf(fixture, QLatin1String(id)).ok);
+        // What is wrong is the request, or the moment: the model stays what it was.
+        const QByteArray body = R"({"context": 9000, "model_id": ")" + QByteArray(id) + "\"}";
+        QCOMPARE(load(body), 422);
+        QCOMPARE(fixture.status(QLatin1String(id)), QStringLiteral("unloaded"));
+        QVERIFY(servableOf(fixture, QLatin1String(id)).ok);
+    }
+    QCOMPARE(load(R"({"model_id": "huge"})"), 422); // memory
+    QCOMPARE(fixture.status(QStringLiteral("huge")), QStringLiteral("unloaded"));
+    QVERIFY(servableOf(fixture, QStringLiteral("huge")).ok);
+    QCOMPARE(load(R"({"model_id": "broken"})"), 422); // the file
+    QCOMPARE(fixture.status(QStringLiteral("broken")), QStringLiteral("failed"));
+    QCOMPARE(servableOf(fixture, QStringLiteral("broken")).reason, QStringLiteral("bad_file"));
+}
+
+void LifecycleTest::unloadForgetsAFailure()
+{
+    DaemonFixture fixture({QStringLiteral("flaky.gguf"), QStringLiteral("broken.gguf")});
+    for (const char* id : {"flaky", "broken"}) {
+        const QByteArray body = R"({"model_id": ")" + QByteArray(id) + "\"}";
+        fixture.post(QStringLiteral("/models/load"), body);
+        QTRY_COMPARE(fixture.status(QLatin1String(id)), QStringLiteral("failed"));
+        QCOMPARE(fixture.post(QStringLiteral("/models/unload"), body).status, 200);
+        QCOMPARE(fixture.status(QLatin1String(id)), QStringLiteral("unloaded"));
+    }
+    QVERIFY(servableOf(fixture, QStringLiteral("flaky")).ok);
+    QVERIFY(!servableOf(fixture, QStringLiteral("broken")).ok); // that is true of its file
+}
+
+void LifecycleTest::contextOfALoadEndsWithIt()
+{
+    DaemonFixture fixture({QStringLiteral("good.gguf")});
+    const auto context = [&] { return nodeModelFromJson(fixture.model(QStringLiteral("good"))).limit.context; };
+    QTRY_COMPARE(context(), 4096); // the model's own
+    QVERIFY(fixture.load(QStringLiteral("good")));
+    QCOMPARE(context(), 1000);
+    fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good"})");
+    QCOMPARE(context(), 4096);
 }
 
 void LifecycleTest::failureWhileLoadingShows()
@@ -260,7 +330,8 @@ void LifecycleTest::drainEndsAtItsLimit()
     const auto stream = fixture.stream("POST", QStringLiteral("/v1/completions"),
                                        R"({"model": "good", "prompt": "x", "stream": true})");
     QTRY_COMPARE(fixture.engines.requests().size(), 2u);
-    const HttpAnswer unload = fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good", "drain_seconds": 0})");
+    const HttpAnswer unload =
+        fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "good", "drain_seconds": 0})");
     QCOMPARE(unload.status, 200);
     QTRY_VERIFY(whole->isFinished() && stream->isFinished());
     QCOMPARE(whole->status(), 503);
@@ -342,7 +413,8 @@ void LifecycleTest::fetchThenLoad()
 {
     FakeFetcher fetcher;
     DaemonFixture fixture({}, &fetcher);
-    const HttpAnswer load = fixture.post(QStringLiteral("/models/load"), R"({"model_id": "org/name", "quant": "Q4_K_M"})");
+    const HttpAnswer load =
+        fixture.post(QStringLiteral("/models/load"), R"({"model_id": "org/name", "quant": "Q4_K_M"})");
     QCOMPARE(load.status, 202);
     QCOMPARE(fetcher.asked, QStringList{QStringLiteral("org/name|Q4_K_M")});
     const QString id = QStringLiteral("org/name:Q4_K_M");
@@ -384,6 +456,53 @@ void LifecycleTest::unloadCancelsAFetch()
     fixture.post(QStringLiteral("/models/load"), R"({"model_id": "org/name"})");
     QCOMPARE(fixture.post(QStringLiteral("/models/unload"), R"({"model_id": "org/name"})").status, 200);
     QVERIFY(fixture.model(QStringLiteral("org/name")).isEmpty()); // nothing of it is here
+}
+
+void LifecycleTest::cancelledLoadIsNotJoined()
+{
+    FakeFetcher fetcher;
+    DaemonFixture fixture({}, &fetcher);
+    const QByteArray body = R"({"model_id": "org/name"})";
+    QCOMPARE(fixture.post(QStringLiteral("/models/load"), body).status, 202);
+    fetcher.last->obeys = false; // it takes its time
+    const auto unload = fixture.begin("POST", QStringLiteral("/models/unload"), body);
+    QTRY_VERIFY(fetcher.last->isCancelled);
+    const HttpAnswer load = fixture.post(QStringLiteral("/models/load"), body);
+    QCOMPARE(load.status, 503);
+    QCOMPARE(load.error().value(QLatin1String("kind")).toString(), QStringLiteral("busy"));
+    Q_EMIT fetcher.last->failed(QStringLiteral("cancelled"), QStringLiteral("stopped"));
+    QTRY_VERIFY(unload->isFinished());
+    QCOMPARE(unload->status(), 200);
+}
+
+void LifecycleTest::fetchedAndTooLargeMayBeTriedAgain()
+{
+    FakeFetcher fetcher;
+    DaemonFixture fixture({}, &fetcher);
+    fixture.post(QStringLiteral("/models/load"), R"({"model_id": "org/huge"})");
+    fixture.addFile(QStringLiteral("org/huge/huge-Q8_0.gguf"));
+    Q_EMIT fetcher.last->finished(fixture.path(QStringLiteral("org/huge/huge-Q8_0.gguf")));
+    // Nobody waits for the answer, so that the state has to tell; memory may be free by the next time.
+    QTRY_COMPARE(fixture.status(QStringLiteral("org/huge")), QStringLiteral("failed"));
+    const Servable servable = servableOf(fixture, QStringLiteral("org/huge"));
+    QCOMPARE(servable.reason, QStringLiteral("load_failed"));
+    QVERIFY(servable.detail.contains(QLatin1String("100000 MB")));
+}
+
+void LifecycleTest::inspectionLeavesAFailure()
+{
+    FakeFetcher fetcher;
+    DaemonFixture fixture({}, &fetcher);
+    fixture.engines.holdInspections();
+    const QString id = QStringLiteral("org/huge");
+    fixture.post(QStringLiteral("/models/load"), R"({"model_id": "org/huge"})");
+    fixture.addFile(QStringLiteral("org/huge/huge-Q8_0.gguf"));
+    Q_EMIT fetcher.last->finished(fixture.path(QStringLiteral("org/huge/huge-Q8_0.gguf")));
+    QTRY_COMPARE(fixture.status(id), QStringLiteral("failed"));
+    fixture.engines.releaseInspections();
+    QTRY_VERIFY(!nodeModelFromJson(fixture.model(id)).capabilities.isEmpty()); // inspected
+    QCOMPARE(fixture.status(id), QStringLiteral("failed"));
+    QVERIFY(!servableOf(fixture, id).ok);
 }
 
 void LifecycleTest::defaultModelsLoadAtStart()

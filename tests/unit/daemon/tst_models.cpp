@@ -20,7 +20,9 @@ private Q_SLOTS:
     void hubCache();
     void halfFetchedIsNotListed();
     void registryResolves();
+    void failedFetchIsNotMeantByTheName();
     void registryKeepsIds();
+    void changedFilesAreNewlyJudged();
 };
 
 namespace {
@@ -133,10 +135,54 @@ void ModelsTest::registryResolves()
     QCOMPARE(resolve("a/b"), QStringLiteral("a/b:Q2_K")); // the loaded one is meant
 
     // A checkpoint can become any quantization; a file that is one comes first.
-    registry.setFiles({{QStringLiteral("a/c"), QStringLiteral("a/c"), {}, QStringLiteral("/m/a/c"), {}},
-                       fileOf("a/c", "Q8_0")});
+    registry.setFiles(
+        {{QStringLiteral("a/c"), QStringLiteral("a/c"), {}, QStringLiteral("/m/a/c"), {}}, fileOf("a/c", "Q8_0")});
     QCOMPARE(resolve("a/c:q4_k"), QStringLiteral("a/c"));
     QCOMPARE(resolve("a/c:q8_0"), QStringLiteral("a/c:Q8_0"));
+}
+
+void ModelsTest::failedFetchIsNotMeantByTheName()
+{
+    ModelRegistry registry;
+    const QString mistyped = QStringLiteral("a/b:Q4_KM");
+    registry.addMissing(mistyped);
+    const auto resolve = [&](const char* name) { return registry.resolve(QString::fromLatin1(name)); };
+    const auto setStatus = [&](ModelStatus status) {
+        registry.update(mistyped, [status](NodeModel& model) { model.status = status; });
+    };
+    setStatus(ModelStatus::Downloading);
+    QCOMPARE(resolve("a/b"), mistyped); // on its way
+    setStatus(ModelStatus::Failed);
+    QCOMPARE(resolve("a/b"), QString());
+    QCOMPARE(resolve("a/b:Q4_KM"), mistyped);
+    registry.setFiles({fileOf("a/b", "Q8_0")});
+    QCOMPARE(resolve("a/b"), QStringLiteral("a/b:Q8_0"));
+}
+
+void ModelsTest::changedFilesAreNewlyJudged()
+{
+    ModelRegistry registry;
+    const QString id = QStringLiteral("a/b:Q8_0");
+    ModelFile file = fileOf("a/b", "Q8_0");
+    registry.setFiles({file});
+    const auto fail = [&] {
+        registry.update(id, [](NodeModel& model) {
+            model.status = ModelStatus::Failed;
+            model.servable = Servable{false, QStringLiteral("bad_file"), {}};
+        });
+    };
+    fail();
+    QVERIFY(registry.setFiles({file}).isEmpty()); // the same file
+    QVERIFY(registry.find(id)->model.status == ModelStatus::Failed);
+    file.stamp = QStringLiteral("2");
+    QCOMPARE(registry.setFiles({file}), QStringList{id});
+    QVERIFY(registry.find(id)->model.status == ModelStatus::Unloaded);
+    QVERIFY(!registry.find(id)->model.servable);
+    fail();
+    file.path = QStringLiteral("/elsewhere/b-Q8_0.gguf"); // moved, which keeps size and time
+    QCOMPARE(registry.setFiles({file}), QStringList{id});
+    QCOMPARE(registry.find(id)->file.path, file.path);
+    QVERIFY(registry.find(id)->model.status == ModelStatus::Unloaded);
 }
 
 void ModelsTest::registryKeepsIds()
