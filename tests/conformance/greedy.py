@@ -155,6 +155,12 @@ class Peer:
         with urllib.request.urlopen(request, timeout=300) as answer:
             return completion(json.load(answer))
 
+    def tokenize(self, text):
+        body = json.dumps({"content": text, "add_special": False, "parse_special": True}).encode()
+        request = urllib.request.Request(self.url + "/tokenize", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=300) as answer:
+            return json.load(answer)["tokens"]
+
 
 class LlamaServer(Peer):
     """llama-server on a free port."""
