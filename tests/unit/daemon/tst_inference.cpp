@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "daemonfixture.h"
+#include "neuron/daemon/apierror.h"
+#include "neuron/daemon/openai/prompt.h"
 
 #include <QTest>
 
@@ -30,6 +32,7 @@ private Q_SLOTS:
     void contextExceeded();
     void farTooLongIsNotTokenized();
     void whoLeftIsNotTokenizedFor();
+    void abandonedWorkEndsBeforeTheTokenizer();
     void byteOrderMarksStay();
     void refusals_data();
     void refusals();
@@ -414,6 +417,22 @@ void InferenceTest::whoLeftIsNotTokenizedFor()
     QTRY_VERIFY(first->isFinished() && second->isFinished() && last->isFinished());
     QCOMPARE(last->status(), 200);
     QCOMPARE(fixture.engines.encodings(), 3);
+}
+
+void InferenceTest::abandonedWorkEndsBeforeTheTokenizer()
+{
+    FakeEngines engines;
+    engine::LoadOptions options;
+    options.model = "good.gguf";
+    const auto engine = engines.load(options, [](double, const std::string&) { return true; });
+    Conversation conversation;
+    conversation.messages.push_back({{"role", "user"}, {"content", "hi"}});
+    Abandoned abandoned = true;
+    QVERIFY_THROWS_EXCEPTION(ApiError, conversationPrompt(*engine, conversation, abandoned));
+    QVERIFY_THROWS_EXCEPTION(ApiError, promptTokens(*engine, std::string("x"), abandoned));
+    QCOMPARE(engines.encodings(), 0);
+    abandoned = false;
+    QCOMPARE(promptTokens(*engine, std::string("x"), abandoned), (std::vector<int32_t>{256, 'x'}));
 }
 
 void InferenceTest::byteOrderMarksStay()
