@@ -40,16 +40,15 @@ engine::TemplateContext templateContext(const engine::Tokenizer& tokenizer, cons
 void checkLength(const engine::Engine& engine, const engine::Tokenizer& tokenizer, const std::string& text,
                  const QString& param)
 {
-    const auto most = tokenizer.mostBytesPerToken();
+    const size_t least = tokenizer.leastTokens(text);
     const auto context = size_t(engine.memory().contextTokens);
-    if (!most || text.size() <= context * *most)
+    if (least <= context)
         return;
     throw ApiError(400, QStringLiteral("invalid_request_error"), QStringLiteral("context_length_exceeded"),
-                   QStringLiteral("This model's maximum context length is %1 tokens, and the prompt of %2 bytes has at "
-                                  "least %3. Shorten the prompt.")
+                   QStringLiteral("This model's maximum context length is %1 tokens, and the prompt has at least %2. "
+                                  "Shorten the prompt.")
                        .arg(context)
-                       .arg(text.size())
-                       .arg((text.size() + *most - 1) / *most),
+                       .arg(least),
                    param);
 }
 

@@ -136,7 +136,7 @@ BpeTokenizer::BpeTokenizer(BpeVocabulary vocabulary)
         m_isAdded[size_t(token.id)] = true;
         m_special[size_t(token.id)] = token.special;
     }
-    m_mostBytesPerToken = findMostBytesPerToken();
+    measureTokens();
 }
 
 /// The most bytes of a word that an entry spells. Byte-level vocabularies write a byte as a character.
@@ -149,14 +149,27 @@ size_t BpeTokenizer::longestSpelling() const
     return longest;
 }
 
-std::optional<size_t> BpeTokenizer::findMostBytesPerToken() const
+/// Finds what leastTokens() works with. Where bytes tell nothing, none are counted.
+void BpeTokenizer::measureTokens()
 {
     const auto raw = m_rawTokens.longest();
     const auto normalized = m_normalizedTokens.longest();
     const auto shrinkage = m_normalizer.mostShrinkage();
-    if (!raw || !normalized || !shrinkage || m_preTokenizer.dropsText() || !m_model->spellsEveryByte())
-        return std::nullopt;
-    return std::max(*raw, *shrinkage * std::max(*normalized, longestSpelling()));
+    if (!raw || !normalized || !shrinkage || m_preTokenizer.dropsText())
+        return;
+    const std::bitset<256> spelled = m_model->spelledBytes();
+    // Vocabularies may lack bytes that their training did not see. What becomes of other bytes must not be those.
+    if (!spelled.all() && !(m_normalizer.isEmpty() && m_preTokenizer.onlyCuts()))
+        return;
+    m_countedBytes = spelled;
+    m_mostBytesPerToken = std::max(*raw, *shrinkage * std::max(*normalized, longestSpelling()));
+}
+
+size_t BpeTokenizer::leastTokens(std::string_view text) const
+{
+    const auto counted =
+        size_t(std::ranges::count_if(text, [this](char c) { return m_countedBytes[static_cast<unsigned char>(c)]; }));
+    return (counted + m_mostBytesPerToken - 1) / m_mostBytesPerToken;
 }
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text, const EncodeOptions& options) const

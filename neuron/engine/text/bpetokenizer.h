@@ -4,6 +4,8 @@
 #include "neuron/engine/text/tokenizer.h"
 #include "neuron/engine/text/vocabulary.h"
 
+#include <bitset>
+
 namespace cortex::engine {
 
 /// Byte-pair encoding, byte-level and of the SentencePiece kinds: added tokens are taken out of the text, the rest is
@@ -17,7 +19,7 @@ public:
     std::string tokenBytes(int32_t token) const override;
     std::string firstTokenBytes(int32_t token) const override;
     std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial) const override;
-    std::optional<size_t> mostBytesPerToken() const override { return m_mostBytesPerToken; }
+    size_t leastTokens(std::string_view text) const override;
     int32_t vocabularySize() const override { return int32_t(m_special.size()); }
     bool isSpecial(int32_t token) const override;
     std::optional<int32_t> find(std::string_view token) const override;
@@ -33,7 +35,7 @@ private:
 
     std::string_view spelling(int32_t token) const;
     size_t longestSpelling() const;
-    std::optional<size_t> findMostBytesPerToken() const;
+    void measureTokens();
 
     std::shared_ptr<const Entries> m_entries;
     Entries m_added; ///< these texts count before m_entries
@@ -47,7 +49,8 @@ private:
     std::optional<WordCutter> m_cutter;
     std::shared_ptr<const SubwordModel> m_model;
     TokenRoles m_roles;
-    std::optional<size_t> m_mostBytesPerToken;
+    std::bitset<256> m_countedBytes; ///< bytes of a text that are sure to be in a token
+    size_t m_mostBytesPerToken = 1; ///< of those bytes
 };
 
 } // namespace cortex::engine

@@ -3,8 +3,6 @@
 
 #include "neuron/engine/text/bytealphabet.h"
 
-#include <algorithm>
-
 namespace cortex::engine {
 
 ByteLevelBpe::ByteLevelBpe(std::shared_ptr<const Entries> entries, std::span<const MergeRule> rules, bool ignoreMerges)
@@ -32,9 +30,12 @@ void ByteLevelBpe::append(std::string_view word, std::vector<int32_t>& tokens) c
     m_table.merge(symbols, tokens);
 }
 
-bool ByteLevelBpe::spellsEveryByte() const
+std::bitset<256> ByteLevelBpe::spelledBytes() const
 {
-    return std::ranges::none_of(m_byteTokens, [](int32_t token) { return token < 0; });
+    std::bitset<256> spelled;
+    for (size_t byte = 0; byte < spelled.size(); ++byte)
+        spelled[byte] = m_byteTokens[byte] >= 0;
+    return spelled;
 }
 
 } // namespace cortex::engine

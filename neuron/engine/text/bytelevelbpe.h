@@ -18,7 +18,7 @@ public:
     ByteLevelBpe(std::shared_ptr<const Entries> entries, std::span<const MergeRule> rules, bool ignoreMerges);
 
     void append(std::string_view word, std::vector<int32_t>& tokens) const override;
-    bool spellsEveryByte() const override;
+    std::bitset<256> spelledBytes() const override;
 
 private:
     std::shared_ptr<const Entries> m_entries;

@@ -22,7 +22,7 @@ public:
                  const Options& options);
 
     void append(std::string_view word, std::vector<int32_t>& tokens) const override;
-    bool spellsEveryByte() const override { return m_fallback.hasAllBytes(); }
+    std::bitset<256> spelledBytes() const override { return m_fallback.spelledBytes(); }
 
 private:
     std::vector<Symbol> symbolsOf(std::string_view word) const;

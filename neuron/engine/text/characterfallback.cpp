@@ -27,9 +27,10 @@ bool CharacterFallback::hasBytes(std::string_view character) const
     return std::ranges::all_of(character, [this](char byte) { return byteToken(byte) >= 0; });
 }
 
-bool CharacterFallback::hasAllBytes() const
+std::bitset<256> CharacterFallback::spelledBytes() const
 {
-    return std::ranges::none_of(m_byteTokens, [](int32_t token) { return token < 0; });
+    const bool all = std::ranges::none_of(m_byteTokens, [](int32_t token) { return token < 0; });
+    return all ? std::bitset<256>().set() : std::bitset<256>();
 }
 
 } // namespace cortex::engine

@@ -4,6 +4,7 @@
 #include "neuron/engine/text/entries.h"
 
 #include <array>
+#include <bitset>
 #include <string_view>
 
 namespace cortex::engine {
@@ -16,7 +17,7 @@ public:
 
     /// Whether `character` is given as bytes.
     bool hasBytes(std::string_view character) const;
-    bool hasAllBytes() const; ///< so that every character is
+    std::bitset<256> spelledBytes() const; ///< all, or none where any lacks a token
     int32_t byteToken(char byte) const { return m_byteTokens[static_cast<unsigned char>(byte)]; }
     /// Nothing: what has no bytes either vanishes.
     std::optional<int32_t> unknown() const { return m_unknown; }

@@ -46,6 +46,7 @@ public:
     /// `text` (valid UTF-8), normalized: itself, or a string that is put into `storage`.
     std::string_view apply(std::string_view text, std::deque<std::string>& storage) const;
 
+    bool isEmpty() const { return m_steps.empty(); } ///< text stays as it is
     /// By how much it may at most shorten a text: bytes before to bytes after. Nothing where there is no such number.
     std::optional<size_t> mostShrinkage() const;
 

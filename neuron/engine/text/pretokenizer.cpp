@@ -192,6 +192,11 @@ bool PreTokenizer::dropsText() const
     });
 }
 
+bool PreTokenizer::onlyCuts() const
+{
+    return std::ranges::all_of(m_steps, &std::holds_alternative<SplitStep, SplitStep, PrefixSpaceStep, MetaspaceStep>);
+}
+
 std::vector<std::string_view> PreTokenizer::words(std::string_view text, bool startsWhole,
                                                   std::deque<std::string>& storage) const
 {

@@ -53,8 +53,8 @@ public:
     std::vector<std::string_view> words(std::string_view text, bool startsWhole,
                                         std::deque<std::string>& storage) const;
 
-    /// Whether text may vanish.
-    bool dropsText() const;
+    bool dropsText() const; ///< whether text may vanish
+    bool onlyCuts() const; ///< whether the words of a text, one after the other, are the text or parts of it
 
 private:
     std::vector<PreTokenizerStep> m_steps;

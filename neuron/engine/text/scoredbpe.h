@@ -20,7 +20,7 @@ public:
               CharacterFallback fallback);
 
     void append(std::string_view word, std::vector<int32_t>& tokens) const override;
-    bool spellsEveryByte() const override { return m_fallback.hasAllBytes(); }
+    std::bitset<256> spelledBytes() const override { return m_fallback.spelledBytes(); }
 
 private:
     static constexpr int32_t noEntry = -2; ///< the token of a character that is no entry, while pairs are merged

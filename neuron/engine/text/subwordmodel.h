@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,9 @@ public:
     /// Appends the tokens of `word`, which is valid UTF-8 and not empty.
     virtual void append(std::string_view word, std::vector<int32_t>& tokens) const = 0;
 
-    /// Whether each byte of any word is in the spelling of a token: none vanishes or is part of an unknown token.
-    virtual bool spellsEveryByte() const = 0;
+    /// The bytes that are in the spelling of a token wherever they occur: they neither vanish nor are part of an
+    /// unknown token.
+    virtual std::bitset<256> spelledBytes() const = 0;
 };
 
 } // namespace cortex::engine

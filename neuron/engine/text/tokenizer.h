@@ -39,10 +39,9 @@ public:
     /// becomes U+FFFD.
     virtual std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial = false) const = 0;
 
-    /// The most bytes of text that one token can stand for, so that a text is at least its bytes by this many tokens,
-    /// whatever it says. Nothing where there is no such number: where text can vanish, or any length of it be one
-    /// token.
-    virtual std::optional<size_t> mostBytesPerToken() const { return std::nullopt; }
+    /// A number of tokens that encode() makes of `text` (valid UTF-8) at least, quickly told: from its bytes alone. 0
+    /// where bytes tell nothing, since a tokenizer lets text vanish, or any length of it be one token.
+    virtual size_t leastTokens(std::string_view) const { return 0; }
 
     virtual int32_t vocabularySize() const = 0;
     virtual bool isSpecial(int32_t token) const = 0;

@@ -74,9 +74,11 @@ public:
     }
     std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options) const override
     {
-        std::unique_lock lock(m_owner.m_mutex);
-        ++m_owner.m_encodings;
-        m_owner.m_changed.wait(lock, [this] { return !m_owner.m_holdingEncoding; });
+        {
+            std::unique_lock lock(m_owner.m_mutex);
+            ++m_owner.m_encodings;
+            m_owner.m_changed.wait(lock, [this] { return !m_owner.m_holdingEncoding; });
+        }
         return FakeTokenizer::encode(text, options);
     }
 

@@ -19,7 +19,7 @@ public:
     std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options) const override;
     std::string tokenBytes(int32_t token) const override;
     std::string decode(const std::vector<int32_t>& tokens, bool skipSpecial) const override;
-    std::optional<size_t> mostBytesPerToken() const override { return 3; } // "<s>"
+    size_t leastTokens(std::string_view text) const override { return (text.size() + 2) / 3; } // "<s>" is one
     int32_t vocabularySize() const override { return 258; }
     bool isSpecial(int32_t token) const override { return token >= 256; }
     std::optional<int32_t> find(std::string_view) const override { return std::nullopt; }

@@ -103,26 +103,32 @@ TEST_CASE("the same vocabulary from GGUF gives the same ids")
     });
 }
 
-TEST_CASE("the most bytes of text in a token are known where text neither vanishes nor is taken along")
+TEST_CASE("bytes tell how many tokens a text has at least, where it neither vanishes nor is taken along")
 {
-    const auto most = [](const char* name) { return parse(fixture(name))->mostBytesPerToken(); };
-    const size_t longest = 11; // of the entries of these files; "previous" composes characters, which shortens text
-    CHECK(most("digits") == longest);
-    CHECK(most("previous") == 4 * longest);
-    CHECK(most("sp-llama") == 14); // "▁слова,"
+    const std::string text(1000, 'a');
+    const auto least = [&](const json& tokenizer) { return parse(tokenizer)->leastTokens(text); };
+    CHECK(least(fixture("digits")) == 91); // its longest entry stands for 11 bytes
+    CHECK(least(fixture("previous")) == 23); // likewise, but what is composed has a quarter of its bytes at worst
+    CHECK(least(fixture("sp-llama")) == 72); // 14 bytes
     for (const char* name : {"removed", "inverted", "nfc", "prefix", "sp-never", "sp-always"})
-        CHECK_MESSAGE(!most(name), name);
+        CHECK_MESSAGE(least(fixture(name)) == 0, name);
 
     // The character that composing shortens most.
-    std::string text;
+    std::string composed;
     for (int i = 0; i < 1000; ++i)
-        text += "\u1fbe\u0308\u0301";
+        composed += "\u1fbe\u0308\u0301";
     const auto composing = parse(fixture("previous"));
-    CHECK(text.size() <= composing->encode(text, {}).size() * *composing->mostBytesPerToken());
-    json unspelt = fixture();
-    unspelt["model"]["vocab"].erase("a"); // so that it vanishes
-    unspelt["model"]["merges"] = json::array();
-    CHECK_FALSE(parse(unspelt)->mostBytesPerToken());
+    CHECK(composing->leastTokens(composed) <= composing->encode(composed, {}).size());
+
+    // Bytes that the vocabulary lacks vanish and do not count; what normalizing makes of others is not known.
+    json lacking = fixture();
+    lacking["model"]["vocab"].erase("a");
+    lacking["model"]["merges"] = json::array();
+    CHECK(least(lacking) == 0);
+    CHECK(parse(lacking)->encode(text, {}).empty());
+    CHECK(parse(lacking)->leastTokens(std::string(1000, 'b')) == 91);
+    lacking["normalizer"] = {{"type", "NFC"}};
+    CHECK(parse(lacking)->leastTokens(std::string(1000, 'b')) == 0);
 }
 
 TEST_CASE("invalid UTF-8 is encoded as U+FFFD, one for each maximal part")
