@@ -72,7 +72,7 @@ Source openTemplate(const RenderOptions& options)
 
 std::string render(const Source& source, const std::string& text, std::chrono::local_seconds now)
 {
-    TemplateContext context = readContext(text);
+    TemplateContext context = readContext(text, "the context");
     if (!context.is_object())
         throw Error(ErrorKind::BadRequest, "the context is not a JSON object");
     for (const auto& [name, value] : source.defaults.items()) {

@@ -12,56 +12,119 @@ namespace {
 
 using Json = TemplateContext;
 
-/// Makes a value of the parser's events; the functions have the names of nlohmann's SAX interface.
-class Builder {
+constexpr size_t IndexedKeys = 16; ///< above this many keys an object gets an index against quadratic look-ups
+
+/// Builds a value from the parser's events. nlohmann's own builder looks each new key up among all before it, which
+/// lets a hostile text of one large object hold a thread for minutes.
+class Builder : public nlohmann::json_sax<Json> {
 public:
+    explicit Builder(const ContextLimits& limits)
+        : m_limits(limits)
+    {
+    }
+
     Json root;
+    std::string fault; ///< what is said of the text, once a function has returned false
 
-    bool null() { return add(nullptr); }
-    bool boolean(bool value) { return add(value); }
-    bool number_integer(int64_t value) { return add(value); }
-    bool number_unsigned(uint64_t value) { return add(value); }
-    bool number_float(double value, const std::string&) { return add(value); }
-    bool string(std::string& value) { return add(std::move(value)); }
-    bool binary(Json::binary_t& value) { return add(std::move(value)); }
-    bool start_object(size_t) { return open(Json::object()); }
-    bool start_array(size_t) { return open(Json::array()); }
-    bool end_object() { return close(); }
-    bool end_array() { return close(); }
+    bool null() override { return add(nullptr); }
+    bool boolean(bool value) override { return add(value); }
+    bool number_integer(number_integer_t value) override { return add(value); }
+    bool number_unsigned(number_unsigned_t value) override { return add(value); }
+    bool number_float(number_float_t value, const string_t&) override { return add(value); }
+    bool string(string_t& value) override { return add(std::move(value)); }
+    bool binary(binary_t&) override { return false; }
+    bool start_object(std::size_t) override { return open(Json::object()); }
+    bool start_array(std::size_t) override { return open(Json::array()); }
+    bool end_object() override { return close(); }
+    bool end_array() override { return close(); }
 
-    bool key(std::string& name)
+    bool key(string_t& name) override
     {
         Level& level = m_levels.back();
-        auto& members = level.container->get_ref<Json::object_t&>();
-        const auto [place, isNew] = level.places.emplace(name, members.size());
-        if (isNew)
-            static_cast<Json::object_t::Container&>(members).emplace_back(std::move(name), nullptr);
-        level.target = &std::next(members.begin(), ptrdiff_t(place->second))->second;
+        auto& members = static_cast<Members&>(level.container->get_ref<Json::object_t&>());
+        if (members.size() == IndexedKeys) {
+            for (size_t i = 0; i < members.size(); ++i)
+                level.index.emplace(members[i].first, i);
+        }
+        if (const size_t place = findMember(level, members, name); place < members.size()) {
+            level.target = &members[place].second;
+            return true;
+        }
+        if (members.size() >= IndexedKeys)
+            level.index.emplace(name, members.size());
+        members.emplace_back(std::move(name), nullptr);
+        level.target = &members.back().second;
         return true;
     }
 
-    [[noreturn]] bool parse_error(size_t, const std::string&, const nlohmann::json::exception& error)
+    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override
     {
-        throw Error(ErrorKind::BadRequest, std::string("the context is not valid JSON: ") + error.what());
+        fault = "is not valid JSON (at byte " + std::to_string(position) + ")";
+        return false;
     }
 
 private:
-    /// An object or array that is open.
+    using Members = std::vector<std::pair<const std::string, Json>>; // what ordered_map is underneath
     struct Level {
         Json* container;
-        Json* target = nullptr; ///< of an object: where the next value goes
-        std::unordered_map<std::string, size_t> places; ///< of its keys
+        Json* target = nullptr; ///< in an object: where the next value goes
+        std::unordered_map<std::string, size_t> index;
     };
+
+    static size_t findMember(const Level& level, const Members& members, const std::string& name)
+    {
+        if (members.size() >= IndexedKeys) {
+            const auto found = level.index.find(name);
+            return found == level.index.end() ? members.size() : found->second;
+        }
+        size_t place = 0;
+        while (place < members.size() && members[place].first != name)
+            ++place;
+        return place;
+    }
+
+    Json* place(Json value)
+    {
+        if (m_levels.empty()) {
+            root = std::move(value);
+            return &root;
+        }
+        Level& level = m_levels.back();
+        if (level.container->is_array()) {
+            auto& elements = level.container->get_ref<Json::array_t&>();
+            elements.push_back(std::move(value));
+            return &elements.back();
+        }
+        *level.target = std::move(value);
+        return level.target;
+    }
+
+    bool count()
+    {
+        if (m_values++ < m_limits.values)
+            return true;
+        fault = "holds more than " + std::to_string(m_limits.values) + " values";
+        return false;
+    }
 
     bool add(Json value)
     {
+        if (!count())
+            return false;
         place(std::move(value));
         return true;
     }
 
     bool open(Json container)
     {
-        m_levels.push_back({place(std::move(container)), nullptr, {}});
+        if (m_levels.size() >= m_limits.depth) {
+            fault = "is nested deeper than " + std::to_string(m_limits.depth) + " levels";
+            return false;
+        }
+        if (!count())
+            return false;
+        Json* placed = place(std::move(container));
+        m_levels.push_back({placed, nullptr, {}});
         return true;
     }
 
@@ -71,28 +134,18 @@ private:
         return true;
     }
 
-    /// Elements stay where they are while one of them is open: nothing is added beside it then.
-    Json* place(Json value)
-    {
-        if (m_levels.empty())
-            return &(root = std::move(value));
-        Level& level = m_levels.back();
-        if (!level.container->is_array())
-            return &(*level.target = std::move(value));
-        auto& elements = level.container->get_ref<Json::array_t&>();
-        elements.push_back(std::move(value));
-        return &elements.back();
-    }
-
+    const ContextLimits m_limits;
     std::vector<Level> m_levels;
+    size_t m_values = 0;
 };
 
 } // namespace
 
-TemplateContext readContext(std::string_view json)
+TemplateContext readContext(std::string_view json, const std::string& what, const ContextLimits& limits)
 {
-    Builder builder;
-    Json::sax_parse(json.begin(), json.end(), &builder);
+    Builder builder(limits);
+    if (!Json::sax_parse(json.begin(), json.end(), &builder))
+        throw Error(ErrorKind::BadRequest, what + ' ' + builder.fault);
     return std::move(builder.root);
 }
 

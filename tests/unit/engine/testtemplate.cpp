@@ -114,15 +114,19 @@ TEST_CASE("small templates do what Jinja2 does with them")
 
 TEST_CASE("a context is read in the order of its keys, the last of equal ones in the place of the first")
 {
-    const auto same = [](std::string_view json) { CHECK(readContext(json) == TemplateContext::parse(json)); };
+    const auto same = [](std::string_view json) { CHECK(readContext(json, "it") == TemplateContext::parse(json)); };
     same(R"({"b": 1, "a": [null, true, -2, 3, 2.5, "x", {}, [], {"z": [{"y": 1}]}], "c": {"k": 1, "j": 2}})");
     same("[[1], 2, {}]");
     same("18446744073709551615");
-    CHECK(readContext(R"({"b": 1, "a": {"x": 1}, "b": 2, "a": 3})").dump() == R"({"b":2,"a":3})");
+    CHECK(readContext(R"({"b": 1, "a": {"x": 1}, "b": 2, "a": 3})", "it").dump() == R"({"b":2,"a":3})");
     for (const char* bad : {"", "{", "{\"a\": 1,}", "[1] 2", "1e999"}) {
         CAPTURE(bad);
-        CHECK_THROWS_AS(readContext(bad), Error);
+        CHECK_THROWS_WITH_AS(readContext(bad, "it"), doctest::Contains("it is not valid JSON (at byte "), Error);
     }
+    const ContextLimits limits{.depth = 2, .values = 4};
+    CHECK(readContext("[[1, 2]]", "it", limits).dump() == "[[1,2]]");
+    CHECK_THROWS_WITH_AS(readContext("[[[]]]", "it", limits), "it is nested deeper than 2 levels", Error);
+    CHECK_THROWS_WITH_AS(readContext("[1, 2, 3, 4]", "it", limits), "it holds more than 4 values", Error);
 }
 
 TEST_CASE("an object of very many keys is read in time that grows with them")
@@ -130,7 +134,8 @@ TEST_CASE("an object of very many keys is read in time that grows with them")
     std::string json = "{";
     for (int i = 0; i < 300'000; ++i)
         json += "\"key" + std::to_string(i) + "\": 1, ";
-    const TemplateContext context = readContext(json + "\"last\": 2}"); // one look-up among all others took minutes
+    const TemplateContext context =
+        readContext(json + "\"last\": 2}", "it"); // one look-up among all others took minutes
     CHECK(context.size() == 300'001);
     CHECK(context.back() == 2);
 }
