@@ -128,8 +128,8 @@ struct VectorAvx512 {
     static I multiplyPairs(S a, S b) { return _mm512_madd_epi16(a, b); }
     static S repeatSigned8(const uint8_t* p)
     {
-        const I lanes = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-        return _mm512_mask_blend_epi16(0xaaaaaaaa, lanes, _mm512_slli_epi32(lanes, 16));
+        const I words = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+        return _mm512_mask_blend_epi16(0xaaaaaaaa, words, _mm512_slli_epi32(words, 16));
     }
     static S evenOnly(S s) { return _mm512_maskz_mov_epi16(0x55555555, s); }
     static I widen(S s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
