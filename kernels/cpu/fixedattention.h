@@ -5,8 +5,8 @@
 #include "kernels/cpu/kvtile.h"
 
 // Attention over a 16-bit cache in integer arithmetic, for any vector type V: int16 dot products, twice the rate of
-// float32 multiply-adds where the processor has an instruction for them, and int8 ones, four times the rate, for the
-// scores of far keys. Included by the path*.cpp files only; see products.h.
+// float32 multiply-adds where the processor has an instruction for them, and int8 ones, up to four times the rate, for
+// the scores of far keys. Included by the path*.cpp files only; see products.h.
 
 namespace cortex::kernels {
 namespace {
@@ -66,6 +66,17 @@ constexpr float inverseOrZero(float limit, float x)
     return x > 0 ? limit / x : x; // not a number stays one
 }
 
+/// What fits the dot products of bytes that a vector type has. Sums in int32 take all eight bits. Pairs in int16 take
+/// seven of a key's number (which then has fifteen) and of a query's, so that two pairs can be added up: 4 · 127 · 64
+/// fits.
+template <class V>
+struct KeyNumbers {
+    static constexpr int zero = V::unsignedDot ? 128 : 64; ///< what upper bytes have too much
+    static constexpr float limit = 256 * zero - 1;
+    static constexpr float queryLimit =
+        V::unsignedDot ? 127 : 64; ///< of the bytes that upper bytes are multiplied with
+};
+
 /// Writes one position of a tile. scratch: 2 · columns floats.
 template <class V>
 void keepPosition(std::byte* memory, int position, const float* key, const float* value, int64_t headDim,
@@ -79,13 +90,13 @@ void keepPosition(std::byte* memory, int position, const float* key, const float
     copyPadded(x, key, headDim, columns);
     spread<V>(x, scratch + columns, headDim);
     float largest = largestMagnitude<V>(x, columns);
-    tile.keyScales()[position] = largest / KvTile::keyLimit;
-    storeScaled<V>(words, x, inverseOrZero(KvTile::keyLimit, largest), columns);
+    tile.keyScales()[position] = largest / KeyNumbers<V>::limit;
+    storeScaled<V>(words, x, inverseOrZero(KeyNumbers<V>::limit, largest), columns);
     uint8_t* high = tile.keyHigh() + 4 * position;
     uint8_t* low = tile.keyLow(columns) + 4 * position;
     for (int64_t d = 0; d < columns; d += 4, high += 4 * KvTile::positions, low += 4 * KvTile::positions)
         for (int i = 0; i < 4; ++i) {
-            const auto word = uint16_t(words[d + i] + 32768);
+            const auto word = uint16_t(words[d + i] + 256 * KeyNumbers<V>::zero);
             high[i] = uint8_t(word >> 8);
             low[i] = uint8_t(word);
         }
@@ -104,7 +115,7 @@ struct FixedQuery {
     float near; ///< of a unit of the int16 product with a key's number
     float far; ///< of a unit of the int8 product with a key's upper byte
     float farOffset; ///< an upper byte stands for the middle of what it may be: half its unit more
-    int32_t farStart; ///< takes away the 128 that upper bytes have too much
+    int32_t farStart; ///< takes away what upper bytes have too much
 };
 
 /// A task's scratch memory: the queries, rounded, and the partial results.
@@ -118,6 +129,7 @@ public:
     /// 8000 at most and a key's one of 32767 · 8, so that by Cauchy and Schwarz the sum stays below 2^31.
     static constexpr int segment = 64;
     static constexpr float segmentNorm = 8000;
+    static constexpr int64_t valuePiece = 32; ///< columns of a span's values that all bundles pass by
 
     FixedState(const AttentionTask& task, float* spanPartials, int64_t stride)
         : columns(paddedHead(task.headDim))
@@ -131,7 +143,8 @@ public:
             return taken;
         };
         scores = take(attentionScores(task.headDim));
-        weights = reinterpret_cast<int16_t*>(take(bundle * span / 2));
+        weights = reinterpret_cast<int16_t*>(take(AttentionTask::maxVectors * span / 2));
+        units = take(AttentionTask::maxVectors);
         m_codes = reinterpret_cast<int8_t*>(take(AttentionTask::maxVectors * columns / 4));
         m_words = reinterpret_cast<int16_t*>(take(AttentionTask::maxVectors * columns / 2));
         ownPartials = take(2 * AttentionTask::maxVectors * attentionPartial(task.headDim));
@@ -154,8 +167,9 @@ public:
     float* partials;
     int64_t partialStride;
     float* ownPartials;
-    float* scores; ///< [bundle][span]
-    int16_t* weights; ///< [bundle][span]
+    float* scores; ///< [maxVectors][span]
+    int16_t* weights; ///< [maxVectors][span]
+    float* units; ///< [maxVectors]: of sums of weights times values
     FixedQuery queries[AttentionTask::maxVectors];
 
 private:
@@ -171,20 +185,18 @@ private:
         const float unit = task.scale / float(spreadRun(task.headDim));
         FixedQuery& query = queries[v];
 
-        if constexpr (V::unsignedDot) {
-            const float largest = largestMagnitude<V>(x, columns);
-            const typename V::F factor = V::set(inverseOrZero(127, largest));
-            typename V::I sum = V::setInt(0);
-            auto* bytes = reinterpret_cast<int8_t*>(numbers);
-            for (int64_t d = 0; d < columns; d += V::lanes)
-                sum = V::addInt(sum, V::storeCodes(bytes + d, V::mul(V::load(x + d), factor)));
-            int8_t* to = m_codes + v / group * group * columns + v % group * 4;
-            for (int64_t d = 0; d < columns; d += 4, to += 4 * group)
-                __builtin_memcpy(to, bytes + d, 4);
-            query.far = largest / 127 * 256 * unit;
-            query.farOffset = query.far * 0.5f * float(V::sumInt(sum));
-            query.farStart = -128 * V::sumInt(sum);
-        }
+        const float largest = largestMagnitude<V>(x, columns);
+        const typename V::F factor = V::set(inverseOrZero(KeyNumbers<V>::queryLimit, largest));
+        typename V::I sum = V::setInt(0);
+        auto* bytes = reinterpret_cast<int8_t*>(numbers);
+        for (int64_t d = 0; d < columns; d += V::lanes)
+            sum = V::addInt(sum, V::storeCodes(bytes + d, V::mul(V::load(x + d), factor)));
+        int8_t* code = m_codes + v / group * group * columns + v % group * 4;
+        for (int64_t d = 0; d < columns; d += 4, code += 4 * group)
+            __builtin_memcpy(code, bytes + d, 4);
+        query.far = largest / KeyNumbers<V>::queryLimit * 256 * unit;
+        query.farOffset = query.far * 0.5f * float(V::sumInt(sum));
+        query.farStart = -KeyNumbers<V>::zero * V::sumInt(sum);
 
         float norm = 0;
         for (int64_t begin = 0; begin < columns; begin += segment) {
@@ -226,12 +238,11 @@ void scoreNear(KvTile tile, KvTile next, const FixedState<V>& state, int first, 
             for (int64_t d = begin; d < end; d += 4, q += 4 * group) {
                 __builtin_prefetch(next.keyHigh() + d * KvTile::positions);
                 __builtin_prefetch(next.keyLow(columns) + d * KvTile::positions);
-                const B upper = V::flipSigns(V::loadBytes(high + d * KvTile::positions));
+                const B upper =
+                    V::addBytes(V::loadBytes(high + d * KvTile::positions), V::bytes(uint8_t(-KeyNumbers<V>::zero)));
                 const B lower = V::loadBytes(low + d * KvTile::positions);
-                const B even = V::either(V::template shiftLeft<8>(upper),
-                                         V::template shiftRight<8>(V::template shiftLeft<8>(lower)));
-                const B odd = V::either(V::template shiftLeft<8>(V::template shiftRight<8>(upper)),
-                                        V::template shiftRight<8>(lower));
+                const B even = V::evenThenOdd(lower, V::template shiftLeft<8>(upper));
+                const B odd = V::evenThenOdd(V::template shiftRight<8>(lower), upper);
                 CORTEX_UNROLL
                 for (int v = 0; v < vectors; ++v)
                     total[v] = V::dotPairs(total[v], (typename V::S)even, q + 2 * v);
@@ -254,31 +265,53 @@ void scoreNear(KvTile tile, KvTile next, const FixedState<V>& state, int first, 
     }
 }
 
+/// totals += products of the upper bytes of eight dimensions (two registers of four) with the queries' bytes.
+template <class V, int vectors>
+[[gnu::always_inline]] inline void addFar(typename V::I* totals, const uint8_t* keys, const int8_t* q)
+{
+    const typename V::B first = V::loadBytes(keys), second = V::loadBytes(keys + 4 * KvTile::positions);
+    constexpr int next = 4 * FixedState<V>::group;
+    if constexpr (V::unsignedDot) {
+        CORTEX_UNROLL
+        for (int v = 0; v < vectors; ++v)
+            totals[v] = V::dotUnsigned(totals[v], first, q + 4 * v);
+        CORTEX_UNROLL
+        for (int v = 0; v < vectors; ++v)
+            totals[v] = V::dotUnsigned(totals[v], second, q + next + 4 * v);
+    } else {
+        CORTEX_UNROLL
+        for (int v = 0; v < vectors; ++v) {
+            const auto pairs =
+                V::addPairs(V::pairsUnsigned(first, q + 4 * v), V::pairsUnsigned(second, q + next + 4 * v));
+            totals[v] = V::settled(V::addInt(totals[v], V::widen(pairs)));
+        }
+    }
+}
+
 /// Scores against the positions of a tile from the upper bytes of keys and 8-bit queries.
 template <class V, int vectors>
 void scoreFar(KvTile tile, KvTile next, const FixedState<V>& state, int first, float* scores)
 {
-    static_assert(V::lanes == KvTile::positions);
     const int64_t columns = state.columns;
-    const int8_t* q = state.codes(first);
     const FixedQuery* queries = state.queries + first;
-    const uint8_t* keys = tile.keyHigh();
-    typename V::I total[vectors];
-    CORTEX_UNROLL
-    for (int v = 0; v < vectors; ++v)
-        total[v] = V::setInt(queries[v].farStart);
-    for (int64_t d = 0; d < columns; d += 4, keys += 4 * KvTile::positions, q += 4 * FixedState<V>::group) {
-        __builtin_prefetch(next.keyHigh() + d * KvTile::positions);
-        const typename V::B k = V::loadBytes(keys);
+    for (int at = 0; at < KvTile::positions; at += V::lanes) {
+        const int8_t* q = state.codes(first);
+        const uint8_t* keys = tile.keyHigh() + 4 * at;
+        typename V::I total[vectors];
         CORTEX_UNROLL
         for (int v = 0; v < vectors; ++v)
-            total[v] = V::dotUnsigned(total[v], k, q + 4 * v);
-    }
-    const typename V::F keyScale = V::load(tile.keyScales());
-    CORTEX_UNROLL
-    for (int v = 0; v < vectors; ++v) {
-        const auto score = V::fma(V::toFloat(total[v]), V::set(queries[v].far), V::set(queries[v].farOffset));
-        V::store(scores + v * FixedState<V>::span, V::mul(score, keyScale));
+            total[v] = V::setInt(queries[v].farStart);
+        for (int64_t d = 0; d < columns; d += 8, keys += 8 * KvTile::positions, q += 8 * FixedState<V>::group) {
+            __builtin_prefetch(next.keyHigh() + d * KvTile::positions);
+            __builtin_prefetch(next.keyHigh() + (d + 4) * KvTile::positions);
+            addFar<V, vectors>(total, keys, q);
+        }
+        const typename V::F keyScale = V::load(tile.keyScales() + at);
+        CORTEX_UNROLL
+        for (int v = 0; v < vectors; ++v) {
+            const auto score = V::fma(V::toFloat(total[v]), V::set(queries[v].far), V::set(queries[v].farOffset));
+            V::store(scores + v * FixedState<V>::span + at, V::mul(score, keyScale));
+        }
     }
 }
 
@@ -371,9 +404,17 @@ float weighSpan(const AttentionTask& task, const SpanTiles& tiles, int end, Part
     return factor > 0 ? 1 / factor : sum * 0;
 }
 
-/// sums [d … d + width · lanes − 1] = Σ weights · values of a span.
+/// Vectors that share the loads of keys and values.
+struct Bundle {
+    int first;
+    int count;
+    int end; ///< of the tiles that they see
+    bool far;
+};
+
+/// sums [d … d + width · lanes − 1] of `vectors` vectors = Σ weights · values of a span, up to tile `end`.
 template <class V, int vectors, int width>
-void sumColumns(const FixedState<V>& state, const SpanTiles& tiles, int end, const float* units, int first, int64_t d)
+void sumColumns(const FixedState<V>& state, const SpanTiles& tiles, int first, int end, int64_t d)
 {
     constexpr int span = FixedState<V>::span;
     typename V::I total[vectors][width];
@@ -384,15 +425,18 @@ void sumColumns(const FixedState<V>& state, const SpanTiles& tiles, int end, con
             total[v][w] = V::setInt(0);
     }
     for (int t = tiles.begin; t < end; ++t) {
-        const int16_t* weights = state.weights + t * KvTile::positions;
+        const int16_t* weights = state.weights + first * span + t * KvTile::positions;
         const int16_t* values = tiles.tiles[t].values(state.columns);
         for (int pair = 0; pair < KvTile::positions / 2; ++pair, weights += 2, values += KvTile::pairStride) {
+            typename V::S value[width];
             CORTEX_UNROLL
-            for (int w = 0; w < width; ++w) {
-                const typename V::S value = V::loadWords(values + KvTile::valueOffset(d + w * V::lanes));
+            for (int w = 0; w < width; ++w)
+                value[w] = V::loadWords(values + KvTile::valueOffset(d + w * V::lanes));
+            CORTEX_UNROLL
+            for (int v = 0; v < vectors; ++v) {
                 CORTEX_UNROLL
-                for (int v = 0; v < vectors; ++v)
-                    total[v][w] = V::dotPairs(total[v][w], value, weights + v * span);
+                for (int w = 0; w < width; ++w)
+                    total[v][w] = V::dotPairs(total[v][w], value[w], weights + v * span);
             }
         }
     }
@@ -400,74 +444,108 @@ void sumColumns(const FixedState<V>& state, const SpanTiles& tiles, int end, con
     for (int v = 0; v < vectors; ++v) {
         CORTEX_UNROLL
         for (int w = 0; w < width; ++w)
-            V::store(state.partial(first + v) + d + w * V::lanes, V::mul(V::toFloat(total[v][w]), V::set(units[v])));
+            V::store(state.partial(first + v) + d + w * V::lanes,
+                     V::mul(V::toFloat(total[v][w]), V::set(state.units[first + v])));
     }
+}
+
+/// The loops for a bundle of so many vectors.
+template <class V>
+struct BundleLoops {
+    void (*scoreNear)(KvTile tile, KvTile next, const FixedState<V>& state, int first, float* scores);
+    void (*scoreFar)(KvTile tile, KvTile next, const FixedState<V>& state, int first, float* scores);
+    void (*sum)(const FixedState<V>& state, const SpanTiles& tiles, const Bundle& bundle, int64_t begin, int64_t end);
+};
+
+/// The sums of a bundle, columns begin … end − 1. As many run side by side as there are registers for: those of some
+/// columns (a long run of the cache) of some vectors.
+template <class V, int vectors>
+void sumBundle(const FixedState<V>& state, const SpanTiles& tiles, const Bundle& bundle, int64_t begin, int64_t end)
+{
+    constexpr int most = FixedState<V>::bundle;
+    constexpr int together = most == 8 && vectors == 8 ? 4 : vectors;
+    constexpr int width = together > most / 2 ? 1 : together > most / 4 ? 2 : 4;
+    static_assert(vectors % together == 0);
+    int64_t d = begin;
+    for (; d + width * V::lanes <= end; d += width * V::lanes)
+        for (int v = 0; v < vectors; v += together)
+            sumColumns<V, together, width>(state, tiles, bundle.first + v, bundle.end, d);
+    for (; d < end; d += V::lanes)
+        for (int v = 0; v < vectors; v += together)
+            sumColumns<V, together, 1>(state, tiles, bundle.first + v, bundle.end, d);
 }
 
 template <class V, int vectors>
-void attendFixedBundle(const AttentionTask& task, const FixedState<V>& state, const SpanTiles& tiles, int first,
-                       int span)
-{
-    constexpr int length = AttentionTask::span;
-    const int start = span * length;
-    const int seen = task.positions[first + vectors - 1] + 1 - start;
-    const int seenTiles = (seen + KvTile::positions - 1) / KvTile::positions;
-    const int end = seenTiles < tiles.end ? seenTiles : tiles.end;
-    bool far = false;
-    if constexpr (V::unsignedDot)
-        far = task.positions[first] / length - span >= AttentionTask::nearSpans;
-    for (int t = tiles.begin; t < end; ++t) {
-        float* scores = state.scores + t * KvTile::positions;
-        const KvTile tile = tiles.tiles[t], next = tiles.tiles[t + 1 < end ? t + 1 : t];
-        if constexpr (V::unsignedDot)
-            if (far) {
-                scoreFar<V, vectors>(tile, next, state, first, scores);
-                continue;
-            }
-        scoreNear<V, vectors>(tile, next, state, first, scores);
-    }
-    float units[vectors];
-    for (int v = 0; v < vectors; ++v)
-        units[v] = weighSpan<V>(task, tiles, end * KvTile::positions, {state.partial(first + v), task.headDim},
-                                first + v, start, state.scores + v * length, state.weights + v * length);
+constexpr BundleLoops<V> bundleLoops{scoreNear<V, vectors>, scoreFar<V, vectors>, sumBundle<V, vectors>};
 
-    // With few vectors several columns go side by side: sums in flight, and long runs of the cache.
-    constexpr int width = vectors > FixedState<V>::bundle / 2 ? 1 : vectors > FixedState<V>::bundle / 4 ? 2 : 4;
-    int64_t d = 0;
-    for (; d + width * V::lanes <= state.columns; d += width * V::lanes)
-        sumColumns<V, vectors, width>(state, tiles, end, units, first, d);
-    for (; d < state.columns; d += V::lanes)
-        sumColumns<V, vectors, 1>(state, tiles, end, units, first, d);
+template <class V>
+const BundleLoops<V>& loopsOf(int vectors)
+{
+    static constexpr const BundleLoops<V>* loops[] = {&bundleLoops<V, 1>, &bundleLoops<V, 2>, &bundleLoops<V, 3>,
+                                                      &bundleLoops<V, 4>, &bundleLoops<V, 5>, &bundleLoops<V, 6>,
+                                                      &bundleLoops<V, 7>, &bundleLoops<V, 8>};
+    return vectors <= 8 ? *loops[vectors - 1] : bundleLoops<V, FixedState<V>::bundle>;
 }
 
-/// The partial results of one span.
+/// Cuts a task's vectors into bundles that see something of a span. Returns their number.
+template <class V>
+int cutBundles(const AttentionTask& task, const FixedState<V>& state, const SpanTiles& tiles, int span, Bundle* bundles)
+{
+    constexpr int length = AttentionTask::span;
+    constexpr int most = FixedState<V>::bundle;
+    int count = 0;
+    for (int first = 0; first < task.vectors;) {
+        const int own = task.positions[first] / length; // vectors of one span agree about which keys are far
+        const int groupEnd = (first / FixedState<V>::group + 1) * FixedState<V>::group;
+        const int end = groupEnd < task.vectors ? groupEnd : task.vectors;
+        int vectors = 1;
+        while (vectors < most && first + vectors < end && task.positions[first + vectors] / length == own)
+            ++vectors;
+        if (own < span) {
+            for (int v = first; v < first + vectors; ++v)
+                Partial(state.partial(v), task.headDim).clear(task.headDim);
+        } else {
+            vectors = vectors == most || vectors < 8 ? vectors : 8; // for which there are loops
+            const int seen = task.positions[first + vectors - 1] + 1 - span * length;
+            const int seenTiles = (seen + KvTile::positions - 1) / KvTile::positions;
+            bundles[count++] = {first, vectors, seenTiles < tiles.end ? seenTiles : tiles.end,
+                                own - span >= AttentionTask::nearSpans};
+        }
+        first += vectors;
+    }
+    return count;
+}
+
+/// The partial results of one span. All bundles pass by a piece of it, a tile's keys or some columns of its values,
+/// before the next: it is in the first-level cache then.
 template <class V>
 void runFixedSpan(const AttentionTask& task, const FixedState<V>& state, int span)
 {
-    using Bundle = void (*)(const AttentionTask&, const FixedState<V>&, const SpanTiles&, int, int);
-    static constexpr Bundle bundles[] = {attendFixedBundle<V, 1>, attendFixedBundle<V, 2>, attendFixedBundle<V, 3>,
-                                         attendFixedBundle<V, 4>, attendFixedBundle<V, 5>, attendFixedBundle<V, 6>,
-                                         attendFixedBundle<V, 7>, attendFixedBundle<V, 8>};
-    constexpr int most = FixedState<V>::bundle;
+    constexpr int length = AttentionTask::span;
     const SpanTiles tiles(task, span);
-    for (int first = 0; first < task.vectors;) {
-        // Vectors of one span, so that they agree about which keys are far.
-        const int own = task.positions[first] / AttentionTask::span;
-        const int groupEnd = (first / FixedState<V>::group + 1) * FixedState<V>::group;
-        const int end = groupEnd < task.vectors ? groupEnd : task.vectors;
-        int count = 1;
-        while (count < most && first + count < end && task.positions[first + count] / AttentionTask::span == own)
-            ++count;
-        if (own < span) {
-            for (int v = first; v < first + count; ++v)
-                Partial(state.partial(v), task.headDim).clear(task.headDim);
-        } else if (count == most) {
-            attendFixedBundle<V, most>(task, state, tiles, first, span);
-        } else {
-            count = count < 8 ? count : 8;
-            bundles[count - 1](task, state, tiles, first, span);
+    Bundle bundles[AttentionTask::maxVectors];
+    const int count = cutBundles(task, state, tiles, span, bundles);
+
+    for (int t = tiles.begin; t < tiles.end; ++t) {
+        const KvTile tile = tiles.tiles[t], next = tiles.tiles[t + 1 < tiles.end ? t + 1 : t];
+        for (const Bundle* bundle = bundles; bundle < bundles + count; ++bundle) {
+            if (t >= bundle->end)
+                continue;
+            const BundleLoops<V>& loops = loopsOf<V>(bundle->count);
+            float* scores = state.scores + bundle->first * length + t * KvTile::positions;
+            (bundle->far ? loops.scoreFar : loops.scoreNear)(tile, next, state, bundle->first, scores);
         }
-        first += count;
+    }
+    for (const Bundle* bundle = bundles; bundle < bundles + count; ++bundle)
+        for (int v = bundle->first; v < bundle->first + bundle->count; ++v)
+            state.units[v] =
+                weighSpan<V>(task, tiles, bundle->end * KvTile::positions, {state.partial(v), task.headDim}, v,
+                             span * length, state.scores + v * length, state.weights + v * length);
+    const int64_t piece = count > 1 ? FixedState<V>::valuePiece : state.columns;
+    for (int64_t d = 0; d < state.columns; d += piece) {
+        const int64_t end = d + piece < state.columns ? d + piece : state.columns;
+        for (const Bundle* bundle = bundles; bundle < bundles + count; ++bundle)
+            loopsOf<V>(bundle->count).sum(state, tiles, *bundle, d, end);
     }
 }
 

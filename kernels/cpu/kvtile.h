@@ -18,19 +18,18 @@ constexpr int64_t spreadRun(int64_t headDim)
 /// scale per position and head, which dot products of integers read as they lie.
 ///
 /// A key is rotated by a Hadamard matrix first (queries are too, so that no score changes): an outlier is spread over
-/// all dimensions, and one scale serves them all. Its numbers (±32767) lie in two planes, the upper bytes, which alone
-/// tell a far key well enough, and the lower bytes. Values are in ±valueLimit, so that sums of a whole span fit 32
-/// bits.
+/// all dimensions, and one scale serves them all. Its numbers (of sixteen or fifteen bits, see KeyNumbers) lie in two
+/// planes, the upper bytes, which alone tell a far key well enough, and the lower bytes. Values are in ±valueLimit, so
+/// that sums of a whole span fit 32 bits.
 ///
 ///     keyScales [16], valueScales [16]             float32
-///     keyHigh [columns / 4][16 positions][4]       upper byte of the number, + 128
+///     keyHigh [columns / 4][16 positions][4]       upper byte of the number, + 128 or 64
 ///     keyLow  [columns / 4][16 positions][4]       lower byte
 ///     values  [columns / 16][8][16 dimensions][2]  int16: a pair of positions side by side
 ///
 /// with columns = paddedHead(headDim). Padding is zero in queries and weights, and so never counts.
 struct KvTile {
     static constexpr int positions = 16;
-    static constexpr float keyLimit = 32767;
     static constexpr float valueLimit = 8190;
 
     std::byte* memory;

@@ -56,18 +56,20 @@ struct AttentionTask {
     int endSpan() const { return positions[vectors - 1] / span + 1; }
 };
 
-/// Floats of a bundle's scores.
+/// Floats of the scores of a span.
 constexpr int64_t attentionScores(int64_t headDim)
 {
-    const int64_t scores = 16 * AttentionTask::span;
+    const int64_t scores = AttentionTask::maxVectors * AttentionTask::span;
     return scores > 2 * paddedHead(headDim) ? scores : 2 * paddedHead(headDim);
 }
 
 constexpr int64_t attentionScratch(int64_t headDim)
 {
-    // Per vector a query and the sums of a span and of all spans; scores and weights of a bundle.
-    return AttentionTask::maxVectors * (paddedHead(headDim) + 2 * attentionPartial(headDim))
-        + 2 * attentionScores(headDim);
+    // Per vector a query, the sums of a span and of all spans, and the weights of a span, two to a float, with their
+    // unit.
+    return AttentionTask::maxVectors
+        * (paddedHead(headDim) + 2 * attentionPartial(headDim) + AttentionTask::span / 2 + 1)
+        + attentionScores(headDim);
 }
 
 /// Rows of one head lie far apart, so that the processor does not foresee them: they are asked for this many ahead.

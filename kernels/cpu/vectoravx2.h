@@ -112,8 +112,10 @@ struct VectorAvx2 {
     static S loadWords(const int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const S*>(p)); }
     static B flipSigns(B v) { return _mm256_xor_si256(v, bytes(0x80)); }
     static B bytes(uint8_t x) { return _mm256_set1_epi8(char(x)); }
+    static B addBytes(B a, B b) { return _mm256_add_epi8(a, b); }
     static B both(B a, B b) { return _mm256_and_si256(a, b); }
     static B either(B a, B b) { return _mm256_or_si256(a, b); }
+    static B evenThenOdd(B a, B b) { return _mm256_blendv_epi8(a, b, _mm256_set1_epi16(int16_t(0xff00))); }
     template <int n>
     static B shiftRight(B v)
     {
@@ -136,7 +138,7 @@ struct VectorAvx2 {
     {
         return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(repeat(a), w));
     }
-    static I dotPairs(I sum, S w, const int16_t* a) { return addInt(sum, _mm256_madd_epi16(w, repeat(a))); }
+    static I dotPairs(I sum, S w, const int16_t* a) { return settled(addInt(sum, _mm256_madd_epi16(w, repeat(a)))); }
     static S addPairs(S a, S b) { return _mm256_add_epi16(a, b); }
     static I multiplyPairs(S a, S b) { return _mm256_madd_epi16(a, b); }
     static S repeatSigned8(const uint8_t* p)

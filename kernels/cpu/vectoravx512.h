@@ -97,8 +97,10 @@ struct VectorAvx512 {
     static S loadWords(const int16_t* p) { return _mm512_loadu_si512(p); }
     static B flipSigns(B v) { return _mm512_xor_si512(v, bytes(0x80)); }
     static B bytes(uint8_t x) { return _mm512_set1_epi8(char(x)); }
+    static B addBytes(B a, B b) { return _mm512_add_epi8(a, b); }
     static B both(B a, B b) { return _mm512_and_si512(a, b); }
     static B either(B a, B b) { return _mm512_or_si512(a, b); }
+    static B evenThenOdd(B a, B b) { return _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaa, a, b); }
     template <int n>
     static B shiftRight(B v)
     {
@@ -123,7 +125,7 @@ struct VectorAvx512 {
         const I signedX = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
         return _mm512_maddubs_epi16(_mm512_abs_epi8(w), signedX);
     }
-    static I dotPairs(I sum, S w, const int16_t* a) { return addInt(sum, _mm512_madd_epi16(w, repeat(a))); }
+    static I dotPairs(I sum, S w, const int16_t* a) { return settled(addInt(sum, _mm512_madd_epi16(w, repeat(a)))); }
     static S addPairs(S a, S b) { return _mm512_add_epi16(a, b); }
     static I multiplyPairs(S a, S b) { return _mm512_madd_epi16(a, b); }
     static S repeatSigned8(const uint8_t* p)

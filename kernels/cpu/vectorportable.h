@@ -166,6 +166,10 @@ struct VectorPortable {
         std::memcpy(&v, p, sizeof v);
         return v;
     }
+    static B addBytes(B a, B b)
+    {
+        return ((a & 0x7f7f) + (b & 0x7f7f)) ^ ((a ^ b) & uint16_t(0x8080));
+    }
     static B flipSigns(B v)
     {
         return v ^ uint16_t(0x8080);
@@ -181,6 +185,11 @@ struct VectorPortable {
     static B either(B a, B b)
     {
         return a | b;
+    }
+    /// The even bytes of a, the odd ones of b.
+    static B evenThenOdd(B a, B b)
+    {
+        return (a & 0xff) | (b & 0xff00);
     }
     /// Shift pairs of bytes; callers mask what crosses over.
     template <int n>

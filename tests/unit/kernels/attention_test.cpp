@@ -351,7 +351,9 @@ TEST_CASE("far keys are told well enough, and the same whatever the split")
             }
             const long far = 1024 * long(width); // the first row that finds keys four spans behind its own
             CHECK(relativeError({out.begin(), out.begin() + far}, {expected.begin(), expected.begin() + far}) < 1e-3);
-            CHECK(relativeError({out.begin() + far, out.end()}, {expected.begin() + far, expected.end()}) < 1.5e-2);
+            // Bytes of eight bits where instructions sum their products in int32, else of seven.
+            const double bound = path == "avx512-vnni" ? 1.5e-2 : 3e-2;
+            CHECK(relativeError({out.begin() + far, out.end()}, {expected.begin() + far, expected.end()}) < bound);
 
             // Steps across the position where the first span becomes far, row by row and not.
             int first = 0;
