@@ -19,6 +19,7 @@
 #else
 #define CORTEX_UNROLL _Pragma("GCC unroll 16")
 #endif
+#define CORTEX_INLINE __attribute__((always_inline))
 
 namespace cortex::kernels {
 namespace {
@@ -49,15 +50,18 @@ constexpr std::array<uint8_t, 16> codeTable()
     return table;
 }
 
-/// Calls f(0) … f(n − 1), the arguments being constants.
+template <class F, int... i>
+[[gnu::always_inline]] inline void callWithEach(const F& f, std::integer_sequence<int, i...>)
+{
+    (f(std::integral_constant<int, i>()), ...);
+}
+
+/// Calls f(0) … f(n − 1), the arguments being constants. A lambda that holds a loop's work wants CORTEX_INLINE, or
+/// compilers may make a function of it, which finds the sums in memory.
 template <int n, class F>
 [[gnu::always_inline]] inline void forConstants(const F& f)
 {
-    const auto callAll = [&f]<int... i>(std::integer_sequence<int, i...>)
-    {
-        (f(std::integral_constant<int, i>()), ...);
-    };
-    callAll(std::make_integer_sequence<int, n>());
+    callWithEach(f, std::make_integer_sequence<int, n>());
 }
 
 /// The numbers of columns 4j … 4j + 3 of a block of every row of a tile: those of row r in bytes 4r … 4r + 3.
@@ -211,7 +215,7 @@ template <class V, Type type, int rows>
                                              const Scales<V, type>& scales, const ActivationBlock* a)
 {
     typename V::B w[8];
-    forConstants<8>([&](auto j) { w[j] = codesAt<V, type, j>(quants); });
+    forConstants<8>([&](auto j) CORTEX_INLINE { w[j] = codesAt<V, type, j>(quants); });
     CORTEX_UNROLL
     for (int t = 0; t < rows; ++t) {
         const auto first = dot16<V>(zeroPoint<V, type>(a[t].negatedSums[0]), w, a[t].codes);
@@ -231,24 +235,40 @@ constexpr int pairRun()
     return code.halfScales && run > 4 ? 4 : run;
 }
 
-/// sums += the widened pairs of a run of columns that begins with register `begin`: to those of its half, or to [0] of
-/// all where a run spans both halves or factors tell them apart.
+/// What the sums of pairs of a block start from where factors tell its halves apart: its zero points, which wait for no
+/// product.
+template <class V, Type type>
+[[gnu::always_inline]] inline typename V::I factorStart(const Scales<V, type>& scales, const ActivationBlock& a)
+{
+    const auto first = (typename V::S)V::setInt(a.negatedSums[0]), second = (typename V::S)V::setInt(a.negatedSums[1]);
+    return V::addInt(V::multiplyPairs(first, scales.zeroFactor[0]), V::multiplyPairs(second, scales.zeroFactor[1]));
+}
+
+/// sums += the widened pairs of a run of columns that begins with register `begin`: to those of its half where halves
+/// have scales of their own, else to [0].
 template <class V, Type type, int begin>
-[[gnu::always_inline]] inline void addRun(typename V::I (&sums)[2], typename V::S pairs, const Scales<V, type>& scales,
-                                          const ActivationBlock& a)
+[[gnu::always_inline]] inline void addRun(typename V::I (&sums)[2], typename V::S pairs, const Scales<V, type>& scales)
 {
     constexpr int half = begin / 4;
     if constexpr (Scales<V, type>::factors) {
-        typename V::I sum = V::multiplyPairs(pairs, scales.factor[half]);
-        if constexpr (begin % 4 == 0) {
-            const auto negated = (typename V::S)V::setInt(a.negatedSums[half]);
-            sum = V::addInt(sum, V::multiplyPairs(negated, scales.zeroFactor[half]));
-        }
-        sums[0] = V::settled(begin == 0 ? sum : V::addInt(sums[0], sum));
+        sums[0] = V::settled(V::addInt(sums[0], V::multiplyPairs(pairs, scales.factor[half])));
     } else {
-        const auto start = begin % 4 == 0 ? zeroPoint<V, type>(a.negatedSums[half]) : sums[half];
-        sums[half] = V::settled(V::addInt(start, V::widen(pairs)));
+        constexpr int at = codeTraits(type).halfScales ? half : 0;
+        const auto widened = V::widen(pairs);
+        sums[at] = begin == 4 * at ? widened : V::settled(V::addInt(sums[at], widened));
     }
+}
+
+/// As addBlock, but what does not wait for the sum comes first: a long chain after it would fill the processor's queues
+/// with what cannot begin.
+template <class V, Type type>
+[[gnu::always_inline]] inline typename V::F addPairSums(typename V::F total, typename V::I sum,
+                                                        const Scales<V, type>& scales, const ActivationBlock& a)
+{
+    const auto scale = V::mul(scales.scale, V::set(a.scale));
+    if constexpr (codeTraits(type).minimums || Scales<V, type>::zeroPointIsMinimum)
+        total = V::fma(scales.minimum, V::set(a.scaledSum), total);
+    return V::fma(V::toFloat(sum), scale, total);
 }
 
 /// totals [rows] += the products of 32 columns, where instructions sum pairs to int16. Few registers of codes are alive
@@ -261,27 +281,32 @@ template <class V, Type type, int rows>
     constexpr int bits = codeTraits(type).productBits();
     constexpr int run = pairRun<type>();
     constexpr int together = run == 8 ? 1 : run;
-    static_assert(run < 8 || codeTraits(type).zeroShift < 0 || Scales<V, type>::zeroPointIsMinimum,
-                  "a run across both halves starts from no zero point");
+    static_assert(codeTraits(type).zeroShift < 0 || Scales<V, type>::zeroPointIsMinimum || Scales<V, type>::factors,
+                  "sums start from no zero point");
     typename V::I sums[rows][2];
-    forConstants<8 / run>([&](auto number) {
+    if constexpr (Scales<V, type>::factors) {
+        CORTEX_UNROLL
+        for (int t = 0; t < rows; ++t)
+            sums[t][0] = V::settled(factorStart<V, type>(scales, a[t]));
+    }
+    forConstants<8 / run>([&](auto number) CORTEX_INLINE {
         constexpr int begin = number * run;
         typename V::S pairs[rows];
-        forConstants<run / together>([&](auto group) {
+        forConstants<run / together>([&](auto group) CORTEX_INLINE {
             constexpr int first = begin + group * together;
             typename V::B w[together];
             // Of a run of eight both fields of a byte, one after the other.
             constexpr int at = run == 8 ? first / 2 + first % 2 * 4 : first;
-            forConstants<together>([&](auto i) { w[i] = codesAt<V, type, at + i>(quants); });
+            forConstants<together>([&](auto i) CORTEX_INLINE { w[i] = codesAt<V, type, at + i>(quants); });
             CORTEX_UNROLL
             for (int t = 0; t < rows; ++t) {
-                forConstants<together>([&](auto i) {
+                forConstants<together>([&](auto i) CORTEX_INLINE {
                     const int8_t* codes = a[t].codes + 4 * (at + i);
                     const auto products = bits == 8 ? V::pairsSigned(w[i], codes) : V::pairsUnsigned(w[i], codes);
                     pairs[t] = group + i == 0 ? products : V::settled(V::addPairs(pairs[t], products));
                 });
                 if constexpr ((group + 1) * together == run)
-                    addRun<V, type, begin>(sums[t], pairs[t], scales, a[t]);
+                    addRun<V, type, begin>(sums[t], pairs[t], scales);
             }
         });
     });
@@ -289,8 +314,10 @@ template <class V, Type type, int rows>
     for (int t = 0; t < rows; ++t) {
         if constexpr (Scales<V, type>::factors)
             totals[t] = V::fma(V::toFloat(sums[t][0]), V::set(a[t].scale), totals[t]);
+        else if constexpr (codeTraits(type).halfScales)
+            totals[t] = addBlock<V, type>(totals[t], sums[t][0], sums[t][1], scales, a[t]);
         else
-            totals[t] = addBlock<V, type>(totals[t], sums[t][0], run == 8 ? V::setInt(0) : sums[t][1], scales, a[t]);
+            totals[t] = addPairSums<V, type>(totals[t], sums[t][0], scales, a[t]);
     }
 }
 
@@ -299,15 +326,15 @@ template <class V, Type type, int rows>
 constexpr int prefetchingRows = 8;
 constexpr int prefetchAhead = 2048;
 
-template <class V, Type type, int rows>
-void quantizedProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
+/// `rows` of the `group` whose activations lie side by side.
+template <class V, Type type, int rows, int group>
+void quantizedProductOf(const std::byte* tile, int64_t columns, const ActivationBlock* a, float* sums)
 {
     constexpr CodeTraits code = codeTraits(type);
     constexpr int parts = code.superBlocks ? 8 : 1;
     constexpr bool factors = Scales<V, type>::factors;
     using F = typename V::F;
     const auto* packed = reinterpret_cast<const uint8_t*>(tile);
-    const auto* a = static_cast<const ActivationBlock*>(activations);
     F total[rows];
     CORTEX_UNROLL
     for (int t = 0; t < rows; ++t)
@@ -334,7 +361,7 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
             else
                 addByPairs<V, type, rows>(factors ? sum : total, packed, scales, a);
             packed += code.quantBytes * V::lanes;
-            a += rows;
+            a += group;
         }
         if constexpr (factors) {
             CORTEX_UNROLL
@@ -345,6 +372,15 @@ void quantizedProduct(const std::byte* tile, int64_t columns, const void* activa
     CORTEX_UNROLL
     for (int t = 0; t < rows; ++t)
         V::store(sums + t * V::lanes, total[t]);
+}
+
+template <class V, Type type, int rows>
+void quantizedProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
+{
+    constexpr int once = rows < V::largestQuantized ? rows : V::largestQuantized;
+    for (int t = 0; t < rows; t += once)
+        quantizedProductOf<V, type, once, rows>(tile, columns, static_cast<const ActivationBlock*>(activations) + t,
+                                                sums + t * V::lanes);
 }
 
 template <class V, Type type>

@@ -12,7 +12,8 @@ namespace {
 /// Eight lanes: AVX2, FMA, F16C. See VectorPortable for what the members mean.
 struct VectorAvx2 {
     static constexpr int lanes = 8;
-    static constexpr int largestGroup = 8;
+    static constexpr int largestGroup = 16;
+    static constexpr int largestQuantized = 8;
     static constexpr int largestDense = 4;
     static constexpr bool unsignedDot = false;
 

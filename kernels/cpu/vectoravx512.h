@@ -12,7 +12,8 @@ namespace {
 /// Sixteen lanes: AVX-512 F, BW, VL, DQ. See VectorPortable for what the members mean.
 struct VectorAvx512 {
     static constexpr int lanes = 16;
-    static constexpr int largestGroup = 8;
+    static constexpr int largestGroup = 16;
+    static constexpr int largestQuantized = 8;
     static constexpr int largestDense = 8;
     static constexpr bool unsignedDot = false;
 

@@ -15,6 +15,7 @@ namespace {
 struct VectorPortable {
     static constexpr int lanes = 4;
     static constexpr int largestGroup = 4; ///< rows of activations per product, a power of two
+    static constexpr int largestQuantized = 4; ///< of them whose products with quantized weights run side by side
     static constexpr int largestDense = 4; ///< of them whose products with dense weights run side by side
     static constexpr bool unsignedDot = false; ///< dotUnsigned exists
 
