@@ -141,7 +141,6 @@ int run(const BenchOptions& options)
     load.instructions = options.instructions;
     load.maxSequences = options.sequences;
     load.contextTokens = std::max({options.promptTokens, options.newTokens + togetherMargin, shortPrompt}) + 1;
-    load.stepTokens = std::max(512, std::min(options.promptTokens, 2048));
     load.text = options.text; // the runs take token ids; but who waits for a first token waits for the tokenizer
     const auto engine = loadEngine(load, options.model);
     const double loadSeconds = std::chrono::duration<double>(Clock::now() - begin).count();
