@@ -73,8 +73,7 @@ template <class V>
 struct KeyNumbers {
     static constexpr int zero = V::unsignedDot ? 128 : 64; ///< what upper bytes have too much
     static constexpr float limit = 256 * zero - 1;
-    static constexpr float queryLimit =
-        V::unsignedDot ? 127 : 64; ///< of the bytes that upper bytes are multiplied with
+    static constexpr float queryLimit = V::unsignedDot ? 127 : 64; ///< of a query's bytes
 };
 
 /// Writes one position of a tile. scratch: 2 · columns floats.

@@ -71,7 +71,7 @@ template <class V, Type type, int j>
     constexpr CodeTraits code = codeTraits(type);
     const auto load = [quants](int at) { return V::loadBytes(quants + at * 4 * V::lanes); };
     if constexpr (code.bits == 8) {
-        return V::unsignedDot ? V::flipSigns(load(j)) : load(j); // flipped: code + 128, undone by zeroPoint
+        return V::unsignedDot ? V::addBytes(load(j), V::bytes(128)) : load(j); // undone by zeroPoint
     } else {
         typename V::B w;
         if constexpr (code.bits < 4)
@@ -170,7 +170,7 @@ typename V::I zeroPoint(int32_t negatedSum)
 {
     constexpr CodeTraits code = codeTraits(type);
     constexpr int shift = code.productBits() == 8 && V::unsignedDot ? 7 : code.zeroShift;
-    if constexpr (shift < 0 || Scales<V, type>::zeroPointIsMinimum)
+    if constexpr (shift < 0)
         return V::setInt(0);
     else
         return V::template shiftLeftInt<shift>(V::setInt(negatedSum));
@@ -194,7 +194,7 @@ template <class V, Type type>
         product = V::fma(V::toFloat(V::setInt(-a.negatedSums[1])), scales.secondMinimum, product);
     }
     total = V::fma(product, V::set(a.scale), total);
-    if constexpr ((code.minimums && !code.halfScales) || Scales<V, type>::zeroPointIsMinimum)
+    if constexpr (code.minimums && !code.halfScales)
         total = V::fma(scales.minimum, V::set(a.scaledSum), total);
     return total;
 }

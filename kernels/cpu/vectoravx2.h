@@ -111,7 +111,6 @@ struct VectorAvx2 {
 
     static B loadBytes(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const B*>(p)); }
     static S loadWords(const int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const S*>(p)); }
-    static B flipSigns(B v) { return _mm256_xor_si256(v, bytes(0x80)); }
     static B bytes(uint8_t x) { return _mm256_set1_epi8(char(x)); }
     static B addBytes(B a, B b) { return _mm256_add_epi8(a, b); }
     static B both(B a, B b) { return _mm256_and_si256(a, b); }

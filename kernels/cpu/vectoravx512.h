@@ -96,7 +96,6 @@ struct VectorAvx512 {
 
     static B loadBytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
     static S loadWords(const int16_t* p) { return _mm512_loadu_si512(p); }
-    static B flipSigns(B v) { return _mm512_xor_si512(v, bytes(0x80)); }
     static B bytes(uint8_t x) { return _mm512_set1_epi8(char(x)); }
     static B addBytes(B a, B b) { return _mm512_add_epi8(a, b); }
     static B both(B a, B b) { return _mm512_and_si512(a, b); }

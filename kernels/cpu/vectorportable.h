@@ -167,13 +167,10 @@ struct VectorPortable {
         std::memcpy(&v, p, sizeof v);
         return v;
     }
+    /// Byte by byte; what overflows is lost.
     static B addBytes(B a, B b)
     {
         return ((a & 0x7f7f) + (b & 0x7f7f)) ^ ((a ^ b) & uint16_t(0x8080));
-    }
-    static B flipSigns(B v)
-    {
-        return v ^ uint16_t(0x8080);
     }
     static B bytes(uint8_t x)
     {
