@@ -110,17 +110,24 @@ size_t CpuDevice::arrangeWorkspace(const WorkspaceLimits& limits, std::byte* mem
                                    std::vector<Scratch>& workers) const
 {
     Pieces pieces{memory};
-    const int64_t blocks = (limits.columns + 31) / 32;
+    const auto takeBlocks = [&](Activations& taken, int64_t rows) {
+        const int64_t count = rows * ((limits.columns + 31) / 32);
+        pieces.take(taken.blocks, count);
+        if (m_path.superBlocks)
+            pieces.take(taken.superBlocks, count);
+    };
     const auto takeActivations = [&](Activations& taken, int64_t rows) {
-        pieces.take(taken.quantized, rows * blocks);
+        takeBlocks(taken, rows);
         pieces.take(taken.dense, rows * limits.columns);
     };
     takeActivations(activations, limits.rows);
     if (limits.experts > 0) {
         const int64_t pairs = int64_t(limits.rows) * limits.expertsPerRow;
-        // One or the other at a time.
-        pieces.take(experts.activations.dense, pairs * limits.columns);
-        experts.activations.quantized = reinterpret_cast<ActivationBlock*>(experts.activations.dense);
+        // Dense ones or blocks at a time, never both.
+        Pieces alternative = pieces;
+        takeBlocks(experts.activations, pairs);
+        alternative.take(experts.activations.dense, pairs * limits.columns);
+        pieces.used = std::max(pieces.used, alternative.used);
         pieces.take(experts.pairs, pairs);
         pieces.take(experts.places, pairs);
         pieces.take(experts.begins, limits.experts + 1);

@@ -58,13 +58,30 @@ public:
     void gatherOutputs(const Tensor& out, const Tensor& x, const Batch& batch) override;
 
 private:
-    /// A layer input as the products read it; see ActivationBlock for the arrangement.
+    /// The formats that the weights of an operation read its input in.
+    struct Formats {
+        bool dense = false, blocks = false, superBlocks = false;
+
+        void add(ActivationFormat format);
+        int64_t rowBytes(int64_t columns) const; ///< of the largest, since a product reads but one
+    };
+    /// Rows that are multiplied together; see rowGroup.
+    struct Group {
+        int64_t first;
+        int rows;
+    };
+    /// A layer input as the products read it, in the formats that are not null; see ActivationBlock for the
+    /// arrangement.
     struct Activations {
-        ActivationBlock* quantized = nullptr;
+        ActivationBlock* blocks = nullptr;
+        ActivationPart* superBlocks = nullptr;
         float* dense = nullptr;
         int64_t columns = 0;
 
-        const void* group(Type type, int64_t firstRow) const;
+        Activations only(Formats formats, int64_t withColumns) const;
+        const void* group(ActivationFormat format, int64_t firstRow) const;
+        /// Copies a row that is in its place to another.
+        void copy(Group from, int64_t row, Group to, int64_t copy) const;
     };
     /// One worker's scratch memory for heads of a recurrent layer, for DeltaTask::maxTokens rows.
     struct DeltaScratch {
@@ -81,11 +98,6 @@ private:
         int32_t* pairs = nullptr; ///< row · k + j of each sorted pair
         int32_t* places = nullptr; ///< the sorted pair of each row · k + j
         int32_t* begins = nullptr; ///< first sorted pair of each expert, and one past the last
-    };
-    /// Sorted pairs of one expert that are multiplied together; see rowGroup.
-    struct ExpertGroup {
-        int first;
-        int rows;
     };
     /// A task of attention whose spans are shared between workers.
     struct SpanTask {
@@ -105,12 +117,13 @@ private:
         uint64_t preparedFor = 0; ///< the m_operation that `single` belongs to
     };
 
-    Activations prepareRows(const LinearInput& input, bool quantized, bool dense);
-    void prepareRow(const LinearInput& input, int64_t row, const Activations& out, float* scratch);
-    Activations prepareSingle(const LinearInput& input, bool quantized, bool dense, int worker);
+    Group groupOf(int64_t row, int64_t begin, int64_t end) const;
+    void arrangeRow(const float* x, const Activations& out, Group group, int64_t row) const;
+    Activations prepareRows(const LinearInput& input, Formats formats);
+    void prepareRow(const LinearInput& input, int64_t row, const Activations& out, float* scratch) const;
+    Activations prepareSingle(const LinearInput& input, Formats formats, int worker);
     template <class Consume>
-    void forTiles(const LinearInput& input, bool quantized, bool dense, int64_t tiles, int64_t tileBytes,
-                  const Consume& consume);
+    void forTiles(const LinearInput& input, Formats formats, int64_t tiles, int64_t tileBytes, const Consume& consume);
     void multiplyTile(const CpuWeight& weight, int64_t tile, int64_t firstRow, int rows, const Activations& activations,
                       float* sums) const;
     void storeTile(const LinearOutput& output, const float* sums, int64_t tile, int64_t firstRow, int rows) const;
@@ -119,11 +132,9 @@ private:
     bool attendInSpans(Type type, int tasks, const MakeTask& makeTask);
 
     struct DeltaHeads;
-    ExpertGroup groupAt(int expert, int place) const;
+    Group groupAt(int expert, int place) const;
     void sortByExpert(const ExpertChoice& choice, int experts);
-    void arrangeExpertRow(const float* x, int64_t columns, bool quantized, ExpertGroup group, int place);
-    void arrangeInput(const LinearInput& input, const ExpertChoice& choice, bool quantized);
-    void multiplyExpertTile(const CpuWeight& weight, int64_t tile, int first, int rows, float* sums) const;
+    void arrangeInput(const LinearInput& input, const ExpertChoice& choice, const Activations& out);
     template <class Consume>
     void forExpertTiles(int experts, int64_t tiles, size_t tileBytes, int64_t rowBytes, const Consume& consume);
     size_t arrangeWorkspace(const WorkspaceLimits& limits, std::byte* memory, Activations& activations,

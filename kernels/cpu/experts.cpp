@@ -2,7 +2,6 @@
 #include "kernels/cpu/cpudevice.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -72,17 +71,9 @@ void CpuDevice::routeExperts(const ExpertChoice& choice, const Tensor& logits, b
 }
 
 /// The group that sorted pair `place` of `expert` falls into.
-CpuDevice::ExpertGroup CpuDevice::groupAt(int expert, int place) const
+CpuDevice::Group CpuDevice::groupAt(int expert, int place) const
 {
-    int first = m_experts.begins[expert];
-    const int end = m_experts.begins[expert + 1];
-    first += (place - first) / m_path.largestGroup * m_path.largestGroup;
-    int rows = rowGroup(end - first, m_path.largestGroup);
-    while (place >= first + rows) {
-        first += rows;
-        rows = rowGroup(end - first, m_path.largestGroup);
-    }
-    return {first, rows};
+    return groupOf(place, m_experts.begins[expert], m_experts.begins[expert + 1]);
 }
 
 /// Counting sort: pairs of one expert keep the order of their rows.
@@ -113,25 +104,11 @@ void CpuDevice::sortByExpert(const ExpertChoice& choice, int experts)
     begins[0] = 0;
 }
 
-/// Puts one row where the products of its expert look for it, as prepareGroups does.
-void CpuDevice::arrangeExpertRow(const float* x, int64_t columns, bool quantized, ExpertGroup group, int place)
-{
-    const int lane = place - group.first;
-    if (quantized) {
-        m_path.quantize(m_experts.activations.quantized + group.first * (columns / 32) + lane, group.rows, x, columns);
-        return;
-    }
-    float* out = m_experts.activations.dense + group.first * columns + lane;
-    for (int64_t column = 0; column < columns; ++column)
-        out[column * group.rows] = x[column];
-}
-
 /// Normalises and quantizes each row once, for its first expert, and copies what came out to the others.
-void CpuDevice::arrangeInput(const LinearInput& input, const ExpertChoice& choice, bool quantized)
+void CpuDevice::arrangeInput(const LinearInput& input, const ExpertChoice& choice, const Activations& out)
 {
     const int64_t columns = input.x.columns();
     const int k = int(choice.experts.columns());
-    ActivationBlock* blocks = m_experts.activations.quantized;
     m_pool.forEach(input.x.rows(), std::max<int64_t>(1, 8192 / columns), [&](int row, int worker) {
         const float* x = floats(input.x) + row * rowStride(input.x);
         if (input.norm) {
@@ -141,19 +118,10 @@ void CpuDevice::arrangeInput(const LinearInput& input, const ExpertChoice& choic
         }
         const int32_t* experts = integers(choice.experts) + row * rowStride(choice.experts);
         const int32_t* places = m_experts.places + row * k;
-        const ExpertGroup source = groupAt(experts[0], places[0]);
-        arrangeExpertRow(x, columns, quantized, source, places[0]);
-        for (int j = 1; j < k; ++j) {
-            const ExpertGroup group = groupAt(experts[j], places[j]);
-            if (!quantized) {
-                arrangeExpertRow(x, columns, false, group, places[j]);
-                continue;
-            }
-            const ActivationBlock* from = blocks + source.first * (columns / 32) + (places[0] - source.first);
-            ActivationBlock* to = blocks + group.first * (columns / 32) + (places[j] - group.first);
-            for (int64_t block = 0; block < columns / 32; ++block)
-                to[block * group.rows] = from[block * source.rows];
-        }
+        const Group first = groupAt(experts[0], places[0]);
+        arrangeRow(x, out, first, places[0]);
+        for (int j = 1; j < k; ++j)
+            out.copy(first, places[0], groupAt(experts[j], places[j]), places[j]);
     });
 }
 
@@ -181,16 +149,6 @@ void CpuDevice::forExpertTiles(int experts, int64_t tiles, size_t tileBytes, int
     });
 }
 
-void CpuDevice::multiplyExpertTile(const CpuWeight& weight, int64_t tile, int first, int rows, float* sums) const
-{
-    const Activations& a = m_experts.activations;
-    const void* activations = traits(weight.type()).isQuantized()
-        ? static_cast<const void*>(a.quantized + first * (weight.columns() / 32))
-        : static_cast<const void*>(a.dense + first * weight.columns());
-    m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(weight.tile(tile), weight.columns(), activations,
-                                                                    sums);
-}
-
 void CpuDevice::expertFeedForward(const LinearInput& input, const ExpertWeights& weights, const ExpertChoice& choice,
                                   Activation activation, const Tensor& inner, const Tensor& out)
 {
@@ -199,25 +157,27 @@ void CpuDevice::expertFeedForward(const LinearInput& input, const ExpertWeights&
     const CpuWeight& down = cpu(*weights.down.front());
     const int experts = int(weights.gate.size());
     const int64_t rows = input.x.rows(), k = choice.experts.columns();
-    const bool quantized = traits(gate.type()).isQuantized(), quantizedInner = traits(down.type()).isQuantized();
+    Formats formats, innerFormats;
+    formats.add(m_path.format(gate.type()));
+    formats.add(m_path.format(up.type()));
+    innerFormats.add(m_path.format(down.type()));
     assert(rows <= m_limits.rows && k <= m_limits.expertsPerRow && experts <= m_limits.experts);
     assert(input.x.columns() == gate.columns() && up.columns() == gate.columns() && up.rows() == gate.rows());
     assert(down.columns() == gate.rows() && down.rows() == gate.columns() && out.columns() == down.rows());
     assert(inner.rows() >= rows * k && inner.columns() == gate.rows() && out.rows() == rows);
     assert(std::max(gate.columns(), down.columns()) <= m_limits.columns);
-    assert(traits(up.type()).isQuantized() == quantized);
-    const auto rowBytes = [](int64_t columns, bool blocks) {
-        return blocks ? columns / 32 * int64_t(sizeof(ActivationBlock)) : columns * 4;
-    };
+    assert(traits(up.type()).isQuantized() == traits(gate.type()).isQuantized());
+    const Activations inputs = m_experts.activations.only(formats, gate.columns());
+    const Activations inners = m_experts.activations.only(innerFormats, down.columns());
     const int width = m_path.tileRows;
 
     sortByExpert(choice, experts);
-    arrangeInput(input, choice, quantized);
+    arrangeInput(input, choice, inputs);
     forExpertTiles(experts, gate.tiles(), (gate.residentBytes() + up.residentBytes()) / size_t(gate.tiles()),
-                   rowBytes(gate.columns(), quantized), [&](int expert, int64_t tile, int first, int count) {
+                   formats.rowBytes(gate.columns()), [&](int expert, int64_t tile, int first, int count) {
                        alignas(64) float gated[largestProduct], raised[largestProduct];
-                       multiplyExpertTile(cpu(*weights.gate[size_t(expert)]), tile, first, count, gated);
-                       multiplyExpertTile(cpu(*weights.up[size_t(expert)]), tile, first, count, raised);
+                       multiplyTile(cpu(*weights.gate[size_t(expert)]), tile, first, count, inputs, gated);
+                       multiplyTile(cpu(*weights.up[size_t(expert)]), tile, first, count, inputs, raised);
                        m_path.gate(activation, gated, gated, raised, int64_t(count) * width);
                        const int64_t column = tile * width;
                        const size_t columns = size_t(std::min<int64_t>(width, inner.columns() - column));
@@ -228,13 +188,12 @@ void CpuDevice::expertFeedForward(const LinearInput& input, const ExpertWeights&
     m_pool.forEach(rows * k, std::max<int64_t>(1, 8192 / inner.columns()), [&](int place, int) {
         const int pair = m_experts.pairs[place];
         const int expert = integers(choice.experts)[pair / k * rowStride(choice.experts) + pair % k];
-        arrangeExpertRow(floats(inner) + place * rowStride(inner), inner.columns(), quantizedInner,
-                         groupAt(expert, place), place);
+        arrangeRow(floats(inner) + place * rowStride(inner), inners, groupAt(expert, place), place);
     });
     forExpertTiles(experts, down.tiles(), down.residentBytes() / size_t(down.tiles()),
-                   rowBytes(down.columns(), quantizedInner), [&](int expert, int64_t tile, int first, int count) {
+                   innerFormats.rowBytes(down.columns()), [&](int expert, int64_t tile, int first, int count) {
                        alignas(64) float sums[largestProduct];
-                       multiplyExpertTile(cpu(*weights.down[size_t(expert)]), tile, first, count, sums);
+                       multiplyTile(cpu(*weights.down[size_t(expert)]), tile, first, count, inners, sums);
                        const int64_t column = tile * width;
                        const int64_t columns = std::min<int64_t>(width, out.columns() - column);
                        for (int i = 0; i < count; ++i) {

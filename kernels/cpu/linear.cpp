@@ -34,58 +34,97 @@ constexpr int64_t largestPiece = 4;
 
 } // namespace
 
-const void* CpuDevice::Activations::group(Type type, int64_t firstRow) const
+void CpuDevice::Formats::add(ActivationFormat format)
 {
-    if (traits(type).isQuantized())
-        return quantized + firstRow * (columns / 32);
-    return dense + firstRow * columns;
+    (format == ActivationFormat::Dense ? dense : format == ActivationFormat::Blocks ? blocks : superBlocks) = true;
 }
 
-/// Normalises and quantizes one row and puts it where it belongs in its group.
-void CpuDevice::prepareRow(const LinearInput& input, int64_t row, const Activations& out, float* scratch)
+int64_t CpuDevice::Formats::rowBytes(int64_t columns) const
 {
-    const int64_t rows = input.x.rows(), columns = input.x.columns();
-    int64_t first = row / m_path.largestGroup * m_path.largestGroup;
-    int group = rowGroup(rows - first, m_path.largestGroup);
-    for (; row >= first + group; group = rowGroup(rows - first, m_path.largestGroup))
-        first += group;
-    const int64_t place = row - first;
+    static_assert(sizeof(ActivationBlock) == sizeof(ActivationPart));
+    return dense ? columns * 4 : columns / 32 * int64_t(sizeof(ActivationBlock));
+}
 
-    const float* x = floats(input.x) + row * rowStride(input.x);
-    if (input.norm) {
-        m_path.normalize(scratch, x, cpu(*input.norm).floats(), columns, input.epsilon);
-        x = scratch;
+CpuDevice::Activations CpuDevice::Activations::only(Formats formats, int64_t withColumns) const
+{
+    return {formats.blocks ? blocks : nullptr, formats.superBlocks ? superBlocks : nullptr,
+            formats.dense ? dense : nullptr, withColumns};
+}
+
+const void* CpuDevice::Activations::group(ActivationFormat format, int64_t firstRow) const
+{
+    switch (format) {
+    case ActivationFormat::Dense:
+        return dense + firstRow * columns;
+    case ActivationFormat::Blocks:
+        return blocks + firstRow * (columns / 32);
+    case ActivationFormat::SuperBlocks:
+        break;
     }
-    if (out.quantized)
-        m_path.quantize(out.quantized + first * (columns / 32) + place, group, x, columns);
+    return superBlocks + firstRow * (columns / 32);
+}
+
+void CpuDevice::Activations::copy(Group from, int64_t row, Group to, int64_t copy) const
+{
+    const auto copyUnits = [&](auto* units, int64_t count) {
+        if (!units)
+            return;
+        const auto* source = units + from.first * count + (row - from.first);
+        auto* destination = units + to.first * count + (copy - to.first);
+        for (int64_t i = 0; i < count; ++i)
+            destination[i * to.rows] = source[i * from.rows];
+    };
+    copyUnits(blocks, columns / 32);
+    copyUnits(superBlocks, columns / 32);
+    copyUnits(dense, columns);
+}
+
+/// The group that `row` of the rows begin … end − 1 falls into.
+CpuDevice::Group CpuDevice::groupOf(int64_t row, int64_t begin, int64_t end) const
+{
+    int64_t first = begin + (row - begin) / m_path.largestGroup * m_path.largestGroup;
+    int rows = rowGroup(end - first, m_path.largestGroup);
+    for (; row >= first + rows; rows = rowGroup(end - first, m_path.largestGroup))
+        first += rows;
+    return {first, rows};
+}
+
+/// Quantizes one row and puts it where it belongs in its group.
+void CpuDevice::arrangeRow(const float* x, const Activations& out, Group group, int64_t row) const
+{
+    const int64_t columns = out.columns, place = row - group.first;
+    if (out.blocks)
+        m_path.quantize(out.blocks + group.first * (columns / 32) + place, group.rows, x, columns);
+    if (out.superBlocks)
+        m_path.quantizeSuper(out.superBlocks + group.first * (columns / 32) + place, group.rows, x, columns);
     if (out.dense)
         for (int64_t column = 0; column < columns; ++column)
-            out.dense[first * columns + column * group + place] = x[column];
+            out.dense[group.first * columns + column * group.rows + place] = x[column];
 }
 
-CpuDevice::Activations CpuDevice::prepareRows(const LinearInput& input, bool quantized, bool dense)
+void CpuDevice::prepareRow(const LinearInput& input, int64_t row, const Activations& out, float* scratch) const
 {
-    Activations out = m_activations;
-    out.columns = input.x.columns();
-    if (!quantized)
-        out.quantized = nullptr;
-    if (!dense)
-        out.dense = nullptr;
+    const float* x = floats(input.x) + row * rowStride(input.x);
+    if (input.norm) {
+        m_path.normalize(scratch, x, cpu(*input.norm).floats(), out.columns, input.epsilon);
+        x = scratch;
+    }
+    arrangeRow(x, out, groupOf(row, 0, input.x.rows()), row);
+}
+
+CpuDevice::Activations CpuDevice::prepareRows(const LinearInput& input, Formats formats)
+{
+    const Activations out = m_activations.only(formats, input.x.columns());
     m_pool.forEach(input.x.rows(), std::max<int64_t>(1, chunkElements / out.columns),
                    [&](int row, int worker) { prepareRow(input, row, out, m_scratch[size_t(worker)].row); });
     return out;
 }
 
 /// One row is prepared by every worker for itself: cheaper than waiting for whoever prepares it for all.
-CpuDevice::Activations CpuDevice::prepareSingle(const LinearInput& input, bool quantized, bool dense, int worker)
+CpuDevice::Activations CpuDevice::prepareSingle(const LinearInput& input, Formats formats, int worker)
 {
     Scratch& scratch = m_scratch[size_t(worker)];
-    Activations out = scratch.single;
-    out.columns = input.x.columns();
-    if (!quantized)
-        out.quantized = nullptr;
-    if (!dense)
-        out.dense = nullptr;
+    const Activations out = scratch.single.only(formats, input.x.columns());
     if (scratch.preparedFor != m_operation) {
         prepareRow(input, 0, out, scratch.row);
         scratch.preparedFor = m_operation;
@@ -96,20 +135,20 @@ CpuDevice::Activations CpuDevice::prepareSingle(const LinearInput& input, bool q
 /// Calls consume(tile, endTile, firstRow, rows, activations) for every tile in 0 … tiles − 1 and every group of rows:
 /// for up to tilesPerTurn tiles at once where there is but one group, else one by one.
 template <class Consume>
-void CpuDevice::forTiles(const LinearInput& input, bool quantized, bool dense, int64_t tiles, int64_t tileBytes,
+void CpuDevice::forTiles(const LinearInput& input, Formats formats, int64_t tiles, int64_t tileBytes,
                          const Consume& consume)
 {
     const int64_t rows = input.x.rows();
     const int64_t columns = input.x.columns();
     assert(rows <= m_limits.rows && columns <= m_limits.columns);
-    assert(!quantized || columns % 32 == 0);
+    assert(!formats.blocks || columns % 32 == 0);
+    assert(!formats.superBlocks || columns % 256 == 0);
     if (rows == 0)
         return;
-    const Activations shared = rows > 1 ? prepareRows(input, quantized, dense) : Activations();
+    const Activations shared = rows > 1 ? prepareRows(input, formats) : Activations();
     ++m_operation;
 
-    const int64_t rowBytes =
-        std::max<int64_t>(1, dense ? columns * 4 : columns * int64_t(sizeof(ActivationBlock)) / 32);
+    const int64_t rowBytes = std::max<int64_t>(1, formats.rowBytes(columns));
     const int64_t stretch = m_path.largestGroup;
     const int64_t pass = std::max(stretch, passBytes / rowBytes / stretch * stretch);
     const int64_t turn = rows == rowGroup(rows, m_path.largestGroup) ? tilesPerTurn : 1;
@@ -120,7 +159,7 @@ void CpuDevice::forTiles(const LinearInput& input, bool quantized, bool dense, i
         largest = std::max<int64_t>(1, largestPieceBytes / (rows * tileBytes));
     }
     m_pool.forPieces(tiles, smallest, largest, [&](int64_t firstTile, int64_t endTile, int worker) {
-        const Activations activations = rows > 1 ? shared : prepareSingle(input, quantized, dense, worker);
+        const Activations activations = rows > 1 ? shared : prepareSingle(input, formats, worker);
         for (int64_t first = 0; first < rows; first += pass) {
             const int64_t end = std::min(first + pass, rows);
             for (int64_t tile = firstTile; tile < endTile; tile += turn) {
@@ -137,8 +176,8 @@ void CpuDevice::forTiles(const LinearInput& input, bool quantized, bool dense, i
 void CpuDevice::multiplyTile(const CpuWeight& weight, int64_t tile, int64_t firstRow, int rows,
                              const Activations& activations, float* sums) const
 {
-    m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(weight.tile(tile), weight.columns(),
-                                                                    activations.group(weight.type(), firstRow), sums);
+    m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(
+        weight.tile(tile), weight.columns(), activations.group(m_path.format(weight.type()), firstRow), sums);
 }
 
 /// Adds up what LinearOutput asks for, for `rows` rows of one tile.
@@ -153,20 +192,20 @@ void CpuDevice::storeTile(const LinearOutput& output, const float* sums, int64_t
 
 void CpuDevice::linear(const LinearInput& input, std::span<const LinearOutput> outputs)
 {
-    bool quantized = false, dense = false;
+    Formats formats;
     int64_t tiles = 0;
     size_t bytes = 0;
     for (const LinearOutput& output : outputs) {
         const CpuWeight& weight = cpu(*output.weight);
         assert(weight.isPacked() && weight.columns() == input.x.columns());
         assert(output.out.rows() == input.x.rows() && output.out.columns() == weight.rows());
-        (traits(weight.type()).isQuantized() ? quantized : dense) = true;
+        formats.add(m_path.format(weight.type()));
         tiles += weight.tiles();
         bytes += weight.residentBytes();
     }
     if (tiles == 0)
         return;
-    forTiles(input, quantized, dense, tiles, int64_t(bytes) / tiles,
+    forTiles(input, formats, tiles, int64_t(bytes) / tiles,
              [&](int64_t tile, int64_t endTile, int64_t firstRow, int rows, const Activations& activations) {
                  const LinearOutput* output = outputs.data();
                  for (; tile < endTile; ++tile) {
@@ -189,10 +228,11 @@ void CpuDevice::gatedLinear(const LinearInput& input, const Weight& gate, const 
     const CpuWeight& u = cpu(up);
     assert(g.isPacked() && u.isPacked() && g.columns() == input.x.columns() && u.columns() == g.columns());
     assert(g.rows() == u.rows() && out.columns() == g.rows() && out.rows() == input.x.rows());
-    const bool quantized = traits(g.type()).isQuantized() || traits(u.type()).isQuantized();
-    const bool dense = !traits(g.type()).isQuantized() || !traits(u.type()).isQuantized();
+    Formats formats;
+    formats.add(m_path.format(g.type()));
+    formats.add(m_path.format(u.type()));
     const int64_t tileBytes = int64_t(g.residentBytes() + u.residentBytes()) / g.tiles();
-    forTiles(input, quantized, dense, g.tiles(), tileBytes,
+    forTiles(input, formats, g.tiles(), tileBytes,
              [&](int64_t tile, int64_t endTile, int64_t firstRow, int rows, const Activations& activations) {
                  alignas(64) float gated[tilesPerTurn * largestProduct], raised[tilesPerTurn * largestProduct];
                  const int64_t size = int64_t(rows) * m_path.tileRows;

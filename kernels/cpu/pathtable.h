@@ -6,6 +6,7 @@
 #include "kernels/cpu/path.h"
 #include "kernels/cpu/products.h"
 #include "kernels/cpu/rowwise.h"
+#include "kernels/cpu/superproducts.h"
 
 // Fills a CpuPath from the templates for one vector type. Included by the path*.cpp files only; see products.h.
 
@@ -19,6 +20,8 @@ constexpr CpuPath::Product productOf()
         return nullptr;
     else if constexpr (type == Type::F32 || type == Type::F16 || type == Type::BF16)
         return denseProduct<V, type, rows>;
+    else if constexpr (codeTraits(type).superBlocks && !V::unsignedDot)
+        return superProduct<V, type, rows>;
     else
         return quantizedProduct<V, type, rows>;
 }
@@ -82,8 +85,10 @@ constexpr CpuPath pathOf(std::string_view name)
         name,
         V::lanes,
         V::largestGroup,
+        !V::unsignedDot,
         findProduct<V>,
         quantizeRow<V>,
+        quantizeSuperRow<V>,
         normalizeRow<V>,
         addRows<V>,
         gateRows<V>,

@@ -99,9 +99,6 @@ public:
     static constexpr CodeTraits code = codeTraits(type);
     /// scale · (code − zero) = scale · code + minimum; cheaper where integer sums do not start from anything.
     static constexpr bool zeroPointIsMinimum = !V::unsignedDot && code.zeroShift >= 0 && !code.superBlocks;
-    /// The bytes that scale the parts of a super-block are factors where pairs of int16 are added to int32, in place of
-    /// ones: parts are then summed without the super-block's own scale, which its end multiplies with (finished).
-    static constexpr bool factors = !V::unsignedDot && code.halfScales && !code.minimums;
     using F = typename V::F;
 
     explicit Scales(const uint8_t* source)
@@ -125,19 +122,11 @@ public:
     }
 
     F scale, secondScale, minimum, secondMinimum; ///< of the block, or of a super-block's part
-    typename V::S factor[2]; ///< of a half, for both of a pair
-    typename V::S zeroFactor[2]; ///< of a half's negated sum, zero point included: in even lanes, the sum fits one
 
     void nextPart()
     {
         constexpr int rows = V::lanes;
-        if constexpr (factors) {
-            for (int h = 0; h < 2; ++h) {
-                factor[h] = V::repeatSigned8(m_parts + h * rows);
-                const auto shifted = V::template shiftLeft<code.zeroShift>((typename V::B)factor[h]);
-                zeroFactor[h] = V::evenOnly((typename V::S)shifted);
-            }
-        } else if constexpr (code.halfScales && code.minimums) {
+        if constexpr (code.halfScales && code.minimums) {
             scale = V::mul(m_scale, V::fromLowNibble8(m_parts));
             secondScale = V::mul(m_scale, V::fromLowNibble8(m_parts + rows));
             minimum = V::mul(m_minimum, V::fromHighNibble8(m_parts));
@@ -153,9 +142,6 @@ public:
         }
         m_parts += (code.halfScales || code.minimums ? 2 : 1) * rows;
     }
-
-    /// total + the sum of a super-block's parts.
-    F finished(F total, F parts) const { return V::fma(parts, m_scale, total); }
 
 private:
     static F half(const uint8_t* source) { return V::fromHalf(reinterpret_cast<const uint16_t*>(source)); }
@@ -224,39 +210,12 @@ template <class V, Type type, int rows>
     }
 }
 
-/// Registers of columns whose pair sums fit int16 when added: one reaches 2 · 127 · (2^bits − 1). At most those that
-/// share a scale.
+/// Registers of columns whose pair sums fit int16 when added: one reaches 2 · 127 · (2^bits − 1).
 template <Type type>
 constexpr int pairRun()
 {
-    constexpr CodeTraits code = codeTraits(type);
-    constexpr int bits = code.productBits();
-    constexpr int run = bits <= 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
-    return code.halfScales && run > 4 ? 4 : run;
-}
-
-/// What the sums of pairs of a block start from where factors tell its halves apart: its zero points, which wait for no
-/// product.
-template <class V, Type type>
-[[gnu::always_inline]] inline typename V::I factorStart(const Scales<V, type>& scales, const ActivationBlock& a)
-{
-    const auto first = (typename V::S)V::setInt(a.negatedSums[0]), second = (typename V::S)V::setInt(a.negatedSums[1]);
-    return V::addInt(V::multiplyPairs(first, scales.zeroFactor[0]), V::multiplyPairs(second, scales.zeroFactor[1]));
-}
-
-/// sums += the widened pairs of a run of columns that begins with register `begin`: to those of its half where halves
-/// have scales of their own, else to [0].
-template <class V, Type type, int begin>
-[[gnu::always_inline]] inline void addRun(typename V::I (&sums)[2], typename V::S pairs, const Scales<V, type>& scales)
-{
-    constexpr int half = begin / 4;
-    if constexpr (Scales<V, type>::factors) {
-        sums[0] = V::settled(V::addInt(sums[0], V::multiplyPairs(pairs, scales.factor[half])));
-    } else {
-        constexpr int at = codeTraits(type).halfScales ? half : 0;
-        const auto widened = V::widen(pairs);
-        sums[at] = begin == 4 * at ? widened : V::settled(V::addInt(sums[at], widened));
-    }
+    constexpr int bits = codeTraits(type).productBits();
+    return bits <= 4 ? 8 : bits == 5 ? 4 : 1;
 }
 
 /// As addBlock, but what does not wait for the sum comes first: a long chain after it would fill the processor's queues
@@ -271,7 +230,8 @@ template <class V, Type type>
     return V::fma(V::toFloat(sum), scale, total);
 }
 
-/// totals [rows] += the products of 32 columns, where instructions sum pairs to int16. Few registers of codes are alive
+/// totals [rows] += the products of 32 columns, where instructions sum pairs to int16, of a type without super-blocks
+/// (see superproducts.h). Few registers of codes are alive
 /// at a time, and they serve all rows before the next: sixteen vector registers hold the sums of eight rows beside up
 /// to four of codes. A run of eight goes from code to code instead, and keeps its pairs.
 template <class V, Type type, int rows>
@@ -281,14 +241,9 @@ template <class V, Type type, int rows>
     constexpr int bits = codeTraits(type).productBits();
     constexpr int run = pairRun<type>();
     constexpr int together = run == 8 ? 1 : run;
-    static_assert(codeTraits(type).zeroShift < 0 || Scales<V, type>::zeroPointIsMinimum || Scales<V, type>::factors,
+    static_assert(codeTraits(type).zeroShift < 0 || Scales<V, type>::zeroPointIsMinimum,
                   "sums start from no zero point");
-    typename V::I sums[rows][2];
-    if constexpr (Scales<V, type>::factors) {
-        CORTEX_UNROLL
-        for (int t = 0; t < rows; ++t)
-            sums[t][0] = V::settled(factorStart<V, type>(scales, a[t]));
-    }
+    typename V::I sums[rows];
     forConstants<8 / run>([&](auto number) CORTEX_INLINE {
         constexpr int begin = number * run;
         typename V::S pairs[rows];
@@ -305,20 +260,16 @@ template <class V, Type type, int rows>
                     const auto products = bits == 8 ? V::pairsSigned(w[i], codes) : V::pairsUnsigned(w[i], codes);
                     pairs[t] = group + i == 0 ? products : V::settled(V::addPairs(pairs[t], products));
                 });
-                if constexpr ((group + 1) * together == run)
-                    addRun<V, type, begin>(sums[t], pairs[t], scales);
+                if constexpr ((group + 1) * together == run) {
+                    const auto widened = V::widen(pairs[t]);
+                    sums[t] = begin == 0 ? widened : V::settled(V::addInt(sums[t], widened));
+                }
             }
         });
     });
     CORTEX_UNROLL
-    for (int t = 0; t < rows; ++t) {
-        if constexpr (Scales<V, type>::factors)
-            totals[t] = V::fma(V::toFloat(sums[t][0]), V::set(a[t].scale), totals[t]);
-        else if constexpr (codeTraits(type).halfScales)
-            totals[t] = addBlock<V, type>(totals[t], sums[t][0], sums[t][1], scales, a[t]);
-        else
-            totals[t] = addPairSums<V, type>(totals[t], sums[t][0], scales, a[t]);
-    }
+    for (int t = 0; t < rows; ++t)
+        totals[t] = addPairSums<V, type>(totals[t], sums[t], scales, a[t]);
 }
 
 /// A group of so many rows takes longer over a line of weights than memory takes to bring the next one, but the
@@ -332,22 +283,14 @@ void quantizedProductOf(const std::byte* tile, int64_t columns, const Activation
 {
     constexpr CodeTraits code = codeTraits(type);
     constexpr int parts = code.superBlocks ? 8 : 1;
-    constexpr bool factors = Scales<V, type>::factors;
-    using F = typename V::F;
     const auto* packed = reinterpret_cast<const uint8_t*>(tile);
-    F total[rows];
+    typename V::F total[rows];
     CORTEX_UNROLL
     for (int t = 0; t < rows; ++t)
         total[t] = V::set(0);
     for (int64_t column = 0; column < columns; column += 32 * parts) {
         Scales<V, type> scales(packed);
         packed += code.scaleBytes * V::lanes;
-        [[maybe_unused]] F sum[rows]; // of this super-block
-        if constexpr (factors) {
-            CORTEX_UNROLL
-            for (int t = 0; t < rows; ++t)
-                sum[t] = V::set(0);
-        }
         for (int part = 0; part < parts; ++part) {
             if constexpr (rows >= prefetchingRows) {
                 CORTEX_UNROLL
@@ -359,14 +302,9 @@ void quantizedProductOf(const std::byte* tile, int64_t columns, const Activation
             if constexpr (V::unsignedDot)
                 addByDots<V, type, rows>(total, packed, scales, a);
             else
-                addByPairs<V, type, rows>(factors ? sum : total, packed, scales, a);
+                addByPairs<V, type, rows>(total, packed, scales, a);
             packed += code.quantBytes * V::lanes;
             a += group;
-        }
-        if constexpr (factors) {
-            CORTEX_UNROLL
-            for (int t = 0; t < rows; ++t)
-                total[t] = scales.finished(total[t], sum[t]);
         }
     }
     CORTEX_UNROLL

@@ -182,5 +182,46 @@ void quantizeRow(ActivationBlock* blocks, int stride, const float* x, int64_t co
     }
 }
 
+/// Fills in the sums of two neighbouring parts.
+inline void sumCodes(ActivationPart& even, ActivationPart& odd)
+{
+    ActivationPart* parts[] = {&even, &odd};
+    for (int part = 0; part < 2; ++part) {
+        int32_t sum = 0;
+        for (int half = 0; half < 2; ++half) {
+            const int8_t* codes = parts[part]->codes + 16 * half;
+            int32_t sums[2] = {};
+            for (int j = 0; j < 16; j += 4) {
+                sums[0] += codes[j] + codes[j + 1];
+                sums[1] += codes[j + 2] + codes[j + 3];
+            }
+            for (int i = 0; i < 2; ++i)
+                parts[part]->centres[half][i] = int16_t(-32 * sums[i]);
+            sum += sums[0] + sums[1];
+        }
+        even.negatedSums[part] = int16_t(-sum);
+        odd.negatedSums[part] = 0;
+    }
+}
+
+template <class V>
+void quantizeSuperRow(ActivationPart* parts, int stride, const float* x, int64_t columns)
+{
+    for (int64_t column = 0; column < columns; column += 256) {
+        typename V::F largest = V::set(0);
+        for (int i = 0; i < 256; i += V::lanes)
+            largest = V::max(largest, V::abs(V::load(x + i)));
+        const float magnitude = V::largest(largest);
+        const typename V::F inverse = V::set(magnitude > 0 ? 127.0f / magnitude : 0.0f);
+        for (int part = 0; part < 8; ++part, x += 32, parts += stride) {
+            for (int i = 0; i < 32; i += V::lanes)
+                V::storeCodes(parts->codes + i, V::mul(V::load(x + i), inverse));
+            parts->scale = magnitude / 127.0f;
+            if (part % 2 == 1)
+                sumCodes(*(parts - stride), *parts);
+        }
+    }
+}
+
 } // namespace
 } // namespace cortex::kernels

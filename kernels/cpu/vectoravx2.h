@@ -141,12 +141,13 @@ struct VectorAvx2 {
     static I dotPairs(I sum, S w, const int16_t* a) { return settled(addInt(sum, _mm256_madd_epi16(w, repeat(a)))); }
     static S addPairs(S a, S b) { return _mm256_add_epi16(a, b); }
     static I multiplyPairs(S a, S b) { return _mm256_madd_epi16(a, b); }
-    static S repeatSigned8(const uint8_t* p)
+    static S joinSigned8(const uint8_t* even, const uint8_t* odd)
     {
-        const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
-        return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(bytes, bytes));
+        const __m128i a = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(even));
+        const __m128i b = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(odd));
+        return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(a, b));
     }
-    static S evenOnly(S s) { return _mm256_blend_epi16(s, _mm256_setzero_si256(), 0xaa); }
+    static S repeatPair(const int16_t* pair) { return repeat(pair); }
     static I widen(S s) { return _mm256_madd_epi16(s, _mm256_set1_epi16(1)); }
 
     static B settled(B v)

@@ -128,12 +128,13 @@ struct VectorAvx512 {
     static I dotPairs(I sum, S w, const int16_t* a) { return settled(addInt(sum, _mm512_madd_epi16(w, repeat(a)))); }
     static S addPairs(S a, S b) { return _mm512_add_epi16(a, b); }
     static I multiplyPairs(S a, S b) { return _mm512_madd_epi16(a, b); }
-    static S repeatSigned8(const uint8_t* p)
+    static S joinSigned8(const uint8_t* even, const uint8_t* odd)
     {
-        const I words = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-        return _mm512_mask_blend_epi16(0xaaaaaaaa, words, _mm512_slli_epi32(words, 16));
+        const I a = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(even)));
+        const I b = _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(odd)));
+        return _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16));
     }
-    static S evenOnly(S s) { return _mm512_maskz_mov_epi16(0x55555555, s); }
+    static S repeatPair(const int16_t* pair) { return repeat(pair); }
     static I widen(S s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
     static B settled(B v)
     {

@@ -228,25 +228,33 @@ struct VectorPortable {
     {
         return sum + (I(w) << 16 >> 16) * int32_t(a[0]) + (I(w) >> 16) * int32_t(a[1]);
     }
+    /// What overflows is lost.
     static S addPairs(S a, S b)
     {
-        return a + b;
+        return S(B(a) + B(b));
     }
     /// Adds neighbouring products of int16 lanes.
     static I multiplyPairs(S a, S b)
     {
         return (I(a) << 16 >> 16) * (I(b) << 16 >> 16) + (I(a) >> 16) * (I(b) >> 16);
     }
-    /// Each of `lanes` signed bytes in two neighbouring int16 lanes.
-    static S repeatSigned8(const uint8_t* p)
+    /// `lanes` signed bytes in the even int16 lanes, and as many in the odd ones.
+    static S joinSigned8(const uint8_t* even, const uint8_t* odd)
     {
-        const int16_t a = int8_t(p[0]), b = int8_t(p[1]), c = int8_t(p[2]), d = int8_t(p[3]);
-        return S{a, a, b, b, c, c, d, d};
+        S joined;
+        for (int i = 0; i < lanes; ++i) {
+            joined[2 * i] = int8_t(even[i]);
+            joined[2 * i + 1] = int8_t(odd[i]);
+        }
+        return joined;
     }
-    /// The even int16 lanes; the odd ones are 0.
-    static S evenOnly(S s)
+    /// Two numbers in all pairs of lanes.
+    static S repeatPair(const int16_t* pair)
     {
-        return S(U(s) & 0xffffu);
+        S repeated;
+        for (int i = 0; i < 2 * lanes; ++i)
+            repeated[i] = pair[i % 2];
+        return repeated;
     }
     /// Adds neighbouring int16 lanes.
     static I widen(S s)

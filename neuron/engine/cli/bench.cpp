@@ -150,7 +150,10 @@ int run(const BenchOptions& options)
 
     // A prompt alone, then generation from an empty context: one token of prompt, and n intervals between n + 1 tokens.
     std::vector<double> prefill, decode, together, ceiling, peak;
-    measure(*engine, std::max(1, options.promptTokens), 2); // warms caches and page tables
+    // Warms caches and page tables: each sequence's pages of cache and state are real once it has run.
+    measure(*engine, std::max(1, options.promptTokens), 2);
+    if (options.sequences > 1)
+        measureTogether(*engine, options.sequences, options.newTokens + togetherMargin);
     for (int round = 0; round < options.repeat; ++round) {
         if (options.promptTokens > 0)
             prefill.push_back(options.promptTokens / measure(*engine, options.promptTokens, 1).prefill);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 using namespace cortex::kernels;
 using namespace cortex::kernels::test;
@@ -14,13 +15,14 @@ namespace {
 
 /// A mixture layer.
 struct Mixture {
-    Type type = Type::F32; ///< of gate and up
+    Type type = Type::F32; ///< of gate, and of up where that has none of its own
     Type downType = Type::F32;
     int64_t hidden = 40;
     int64_t inner = 24;
     int experts = 7;
     int perRow = 3;
     Activation activation = Activation::Silu;
+    std::optional<Type> upType = std::nullopt;
 };
 
 struct Experts {
@@ -30,7 +32,7 @@ struct Experts {
     {
         for (int e = 0; e < mixture.experts; ++e) {
             gate.emplace_back(mixture.type, mixture.inner, mixture.hidden, random);
-            up.emplace_back(mixture.type, mixture.inner, mixture.hidden, random);
+            up.emplace_back(mixture.upType.value_or(mixture.type), mixture.inner, mixture.hidden, random);
             down.emplace_back(mixture.downType, mixture.hidden, mixture.inner, random);
         }
     }
@@ -232,6 +234,7 @@ std::vector<Mixture> mixtures()
         all.push_back({type, type, super ? 256 : dense ? 40 : 96, super ? 256 : dense ? 24 : 64});
     }
     all.push_back({Type::Q4_K, Type::Q6_K, 512, 256, 5, 1});
+    all.push_back({Type::Q4_K, Type::Q8_0, 256, 64, 5, 3, Activation::Silu, Type::Q8_0});
     all.push_back({Type::Q4_0, Type::F16, 64, 32, 4, 2, Activation::GeluTanh});
     all.push_back({Type::BF16, Type::Q8_0, 72, 64, 9, 8});
     return all;

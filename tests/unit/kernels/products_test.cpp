@@ -135,6 +135,7 @@ TEST_CASE("linear normalises, adds biases and accumulates, weights of different 
     Random random(9);
     const int64_t rows = 11, columns = 256;
     const FileWeight first(Type::Q8_0, 48, columns, random), second(Type::F16, 21, columns, random);
+    const FileWeight third(Type::Q4_K, 35, columns, random);
     const FileWeight norm(random.floats(size_t(columns), 0.5f, 2)), bias(random.floats(21));
     const std::vector<float> x = random.floats(size_t(rows * columns)), residual = random.floats(size_t(rows * 48));
     constexpr float epsilon = 1e-5f;
@@ -155,18 +156,23 @@ TEST_CASE("linear normalises, adds biases and accumulates, weights of different 
     for (size_t i = 0; i < expectedSecond.size(); ++i)
         expectedSecond[i] += double(bias.values[i % 21]);
 
+    const std::vector<double> expectedThird = multiply(normalised, rows, third);
+
     for (const auto& device : allDevices(limits)) {
         INFO(describe(*device));
         const WeightPtr w1 = device->loadWeight(first.source(), WeightUse::Product);
         const WeightPtr w2 = device->loadWeight(second.source(), WeightUse::Product);
+        const WeightPtr w3 = device->loadWeight(third.source(), WeightUse::Product);
         const WeightPtr n = device->loadWeight(norm.source(), WeightUse::Vector);
         const WeightPtr b = device->loadWeight(bias.source(), WeightUse::Vector);
         const DeviceTensor input(*device, {rows, columns}, x);
-        const DeviceTensor out1(*device, {rows, 48}, residual), out2(*device, {rows, 21});
-        const LinearOutput outputs[] = {{w1.get(), out1.tensor(), nullptr, true}, {w2.get(), out2.tensor(), b.get()}};
+        const DeviceTensor out1(*device, {rows, 48}, residual), out2(*device, {rows, 21}), out3(*device, {rows, 35});
+        const LinearOutput outputs[] = {
+            {w1.get(), out1.tensor(), nullptr, true}, {w2.get(), out2.tensor(), b.get()}, {w3.get(), out3.tensor()}};
         device->linear({input.tensor(), n.get(), epsilon}, outputs);
         CHECK(relativeError(out1.values(), expectedFirst) < 1e-2);
         CHECK(relativeError(out2.values(), expectedSecond) < 2e-6);
+        CHECK(relativeError(out3.values(), expectedThird) < 1e-2);
         CHECK(input.values() == x);
     }
 }
