@@ -3,17 +3,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 namespace cortex::kernels {
 
-/// What a product takes its activations as: float32, ActivationBlock, or ActivationPart.
-enum class ActivationFormat { Dense, Blocks, SuperBlocks };
-
-/// 32 activations of one row, quantized: x[i] ≈ scale · codes[i], codes in −127 … 127.
+/// What the products of a path take their activations as (CpuPath::format): float32, or units of 32 columns that are
+/// quantized in one of four ways.
 ///
-/// Rows are processed in groups (see rowGroup). Within a group of T rows the blocks of equal column lie side by side,
-/// [columns / 32][T], so that a product walks its activations front to back. Dense weights read float32 activations
-/// instead, arranged likewise: [columns][T].
+/// Rows are processed in groups (see rowGroup). Within a group of T rows the units of equal column lie side by side,
+/// [columns / 32][T], so that a product walks its activations front to back. Dense weights read float32 activations,
+/// arranged likewise: [columns][T].
+enum class ActivationFormat { Dense, Blocks, Factored, SuperBlocks, Words };
+inline constexpr ActivationFormat activationFormats[] = {ActivationFormat::Dense, ActivationFormat::Blocks,
+                                                         ActivationFormat::Factored, ActivationFormat::SuperBlocks,
+                                                         ActivationFormat::Words};
+
+/// Blocks, where one instruction multiplies bytes and sums to int32: x[i] ≈ scale · codes[i], codes in −127 … 127 as in
+/// all that follow.
 struct ActivationBlock {
     int8_t codes[32];
     float scale;
@@ -21,8 +27,19 @@ struct ActivationBlock {
     int32_t negatedSums[2]; ///< −Σ codes of the first and the last sixteen: multiplies the zero point of unsigned codes
 };
 
-/// 32 of 256 activations of one row that are quantized with one scale, which lets a product sum a weight's whole
-/// super-block in integers. Arranged as ActivationBlock is.
+/// Factored, for weights of up to five bits in blocks of 32, where instructions sum pairs to int16:
+/// x[i] ≈ scale · factor · codes[i]. The factor widens pairs to int32, so that floats of the row multiply but once.
+struct FactoredBlock {
+    static constexpr int largestFactor = 1 << 14; ///< 32 columns of five bits still fit int32
+
+    int8_t codes[32];
+    int16_t factor[2]; ///< the same twice, for both of a pair
+    float sum; ///< factor · Σ codes: multiplies a weight block's minimum
+    float scale; ///< of the row
+};
+
+/// SuperBlocks, for weights in such: 32 of 256 activations that are quantized with one scale, so that a weight's whole
+/// super-block is summed in integers.
 struct ActivationPart {
     int8_t codes[32];
     float scale; ///< of all eight parts
@@ -31,6 +48,28 @@ struct ActivationPart {
     /// where codes of six bits stand for code − 32.
     int16_t centres[2][2];
 };
+
+/// Words, for weights of eight bits in blocks of 32: x[i] ≈ scale · codes[i] with codes of sixteen bits, since a pair
+/// of int8 products would fill int16 anyway.
+struct ActivationWords {
+    static constexpr int largestCode = 127 << 8; ///< what eight bits can hold is held as exactly
+
+    int16_t codes[32]; ///< of columns 4j, 4j + 2, 4j + 1, 4j + 3, and so on: as registers of bytes are taken apart
+    float scale; ///< of the row
+};
+
+/// Bytes of a unit of columns, and how many columns it has.
+constexpr size_t unitBytes(ActivationFormat format)
+{
+    constexpr size_t bytes[std::size(activationFormats)] = {
+        sizeof(float), sizeof(ActivationBlock), sizeof(FactoredBlock), sizeof(ActivationPart), sizeof(ActivationWords)};
+    return bytes[size_t(format)];
+}
+
+constexpr int64_t unitColumns(ActivationFormat format)
+{
+    return format == ActivationFormat::Dense ? 1 : 32;
+}
 
 /// Rows of the next group when `remaining` are left: the largest power of two within both bounds.
 constexpr int rowGroup(int64_t remaining, int largest)

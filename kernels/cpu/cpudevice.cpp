@@ -56,6 +56,9 @@ CpuDevice::CpuDevice(int threads, const CpuPath& path)
     , m_spanTasks(threads > 1 ? size_t(4 * threads) : 0)
     , m_scratch(size_t(threads))
 {
+    for (int i = 0; i <= int(Type::F8_E4M3); ++i)
+        if (path.product(Type(i), 0))
+            m_formats.add(path.format(Type(i)));
     m_info.name = processorName();
     m_info.kind = "cpu";
     m_info.instructions = path.name;
@@ -110,24 +113,18 @@ size_t CpuDevice::arrangeWorkspace(const WorkspaceLimits& limits, std::byte* mem
                                    std::vector<Scratch>& workers) const
 {
     Pieces pieces{memory};
-    const auto takeBlocks = [&](Activations& taken, int64_t rows) {
-        const int64_t count = rows * ((limits.columns + 31) / 32);
-        pieces.take(taken.blocks, count);
-        if (m_path.superBlocks)
-            pieces.take(taken.superBlocks, count);
-    };
     const auto takeActivations = [&](Activations& taken, int64_t rows) {
-        takeBlocks(taken, rows);
-        pieces.take(taken.dense, rows * limits.columns);
+        for (ActivationFormat format : activationFormats) {
+            const int64_t units = (limits.columns + unitColumns(format) - 1) / unitColumns(format);
+            if (m_formats.has(format))
+                pieces.take(taken.units[size_t(format)], rows * units * int64_t(unitBytes(format)));
+        }
     };
     takeActivations(activations, limits.rows);
     if (limits.experts > 0) {
         const int64_t pairs = int64_t(limits.rows) * limits.expertsPerRow;
-        // Dense ones or blocks at a time, never both.
-        Pieces alternative = pieces;
-        takeBlocks(experts.activations, pairs);
-        alternative.take(experts.activations.dense, pairs * limits.columns);
-        pieces.used = std::max(pieces.used, alternative.used);
+        // Float32 takes the place of what is quantized, or any two formats of that.
+        pieces.take(experts.units, pairs * limits.columns * int64_t(sizeof(float)));
         pieces.take(experts.pairs, pairs);
         pieces.take(experts.places, pairs);
         pieces.take(experts.begins, limits.experts + 1);

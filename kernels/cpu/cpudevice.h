@@ -9,6 +9,7 @@
 #include "kernels/cpu/threadpool.h"
 #include "kernels/device.h"
 
+#include <array>
 #include <vector>
 
 namespace cortex::kernels {
@@ -59,27 +60,29 @@ public:
 
 private:
     /// The formats that the weights of an operation read its input in.
-    struct Formats {
-        bool dense = false, blocks = false, superBlocks = false;
+    class Formats {
+    public:
+        void add(ActivationFormat format) { m_bits |= 1u << unsigned(format); }
+        bool has(ActivationFormat format) const { return (m_bits >> unsigned(format) & 1) != 0; }
+        int64_t rowBytes(int64_t columns) const; ///< of the largest: a product reads one
 
-        void add(ActivationFormat format);
-        int64_t rowBytes(int64_t columns) const; ///< of the largest, since a product reads but one
+    private:
+        unsigned m_bits = 0;
     };
     /// Rows that are multiplied together; see rowGroup.
     struct Group {
         int64_t first;
         int rows;
     };
-    /// A layer input as the products read it, in the formats that are not null; see ActivationBlock for the
+    /// A layer input as the products read it, by format, in those that are not null; see ActivationFormat for the
     /// arrangement.
     struct Activations {
-        ActivationBlock* blocks = nullptr;
-        ActivationPart* superBlocks = nullptr;
-        float* dense = nullptr;
+        std::array<std::byte*, std::size(activationFormats)> units{};
         int64_t columns = 0;
 
         Activations only(Formats formats, int64_t withColumns) const;
-        const void* group(ActivationFormat format, int64_t firstRow) const;
+        /// Those of a row that begins a group, or at `place` of such a group's first.
+        std::byte* at(ActivationFormat format, int64_t firstRow, int64_t place = 0) const;
         /// Copies a row that is in its place to another.
         void copy(Group from, int64_t row, Group to, int64_t copy) const;
     };
@@ -94,7 +97,7 @@ private:
     };
     /// The (row, j) pairs of a mixture layer, sorted by expert; shared by all workers.
     struct ExpertScratch {
-        Activations activations; ///< of the sorted pairs, in groups of their own for each expert
+        std::byte* units = nullptr; ///< activations of the sorted pairs, in groups of their own for each expert
         int32_t* pairs = nullptr; ///< row · k + j of each sorted pair
         int32_t* places = nullptr; ///< the sorted pair of each row · k + j
         int32_t* begins = nullptr; ///< first sorted pair of each expert, and one past the last
@@ -133,6 +136,7 @@ private:
 
     struct DeltaHeads;
     Group groupAt(int expert, int place) const;
+    Activations expertActivations(Formats formats, int64_t columns, int64_t pairs) const;
     void sortByExpert(const ExpertChoice& choice, int experts);
     void arrangeInput(const LinearInput& input, const ExpertChoice& choice, const Activations& out);
     template <class Consume>
@@ -142,6 +146,7 @@ private:
                             std::vector<Scratch>& workers) const;
 
     const CpuPath& m_path;
+    Formats m_formats; ///< of all types
     ThreadPool m_pool;
     DeviceInfo m_info;
     HostArena m_arena; ///< of the weights

@@ -76,6 +76,21 @@ CpuDevice::Group CpuDevice::groupAt(int expert, int place) const
     return groupOf(place, m_experts.begins[expert], m_experts.begins[expert + 1]);
 }
 
+CpuDevice::Activations CpuDevice::expertActivations(Formats formats, int64_t columns, int64_t pairs) const
+{
+    Activations out;
+    out.columns = columns;
+    std::byte* units = m_experts.units;
+    for (ActivationFormat format : activationFormats) {
+        if (!formats.has(format))
+            continue;
+        out.units[size_t(format)] = units;
+        units += size_t(pairs * (columns / unitColumns(format))) * unitBytes(format);
+    }
+    assert(units - m_experts.units <= pairs * columns * int64_t(sizeof(float)));
+    return out;
+}
+
 /// Counting sort: pairs of one expert keep the order of their rows.
 void CpuDevice::sortByExpert(const ExpertChoice& choice, int experts)
 {
@@ -167,8 +182,8 @@ void CpuDevice::expertFeedForward(const LinearInput& input, const ExpertWeights&
     assert(inner.rows() >= rows * k && inner.columns() == gate.rows() && out.rows() == rows);
     assert(std::max(gate.columns(), down.columns()) <= m_limits.columns);
     assert(traits(up.type()).isQuantized() == traits(gate.type()).isQuantized());
-    const Activations inputs = m_experts.activations.only(formats, gate.columns());
-    const Activations inners = m_experts.activations.only(innerFormats, down.columns());
+    const Activations inputs = expertActivations(formats, gate.columns(), rows * k);
+    const Activations inners = expertActivations(innerFormats, down.columns(), rows * k);
     const int width = m_path.tileRows;
 
     sortByExpert(choice, experts);

@@ -44,15 +44,6 @@ void spread(float* x, float* scratch, int64_t headDim)
     }
 }
 
-template <class V>
-float largestMagnitude(const float* x, int64_t columns)
-{
-    typename V::F largest = V::set(0);
-    for (int64_t i = 0; i < columns; i += V::lanes)
-        largest = V::max(largest, V::abs(V::load(x + i)));
-    return V::largest(largest);
-}
-
 /// words = x · factor, rounded.
 template <class V>
 void storeScaled(int16_t* words, const float* x, float factor, int64_t columns)

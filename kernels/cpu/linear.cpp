@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <cstring>
 
 namespace cortex::kernels {
 
@@ -34,49 +35,41 @@ constexpr int64_t largestPiece = 4;
 
 } // namespace
 
-void CpuDevice::Formats::add(ActivationFormat format)
-{
-    (format == ActivationFormat::Dense ? dense : format == ActivationFormat::Blocks ? blocks : superBlocks) = true;
-}
-
 int64_t CpuDevice::Formats::rowBytes(int64_t columns) const
 {
-    static_assert(sizeof(ActivationBlock) == sizeof(ActivationPart));
-    return dense ? columns * 4 : columns / 32 * int64_t(sizeof(ActivationBlock));
+    size_t largest = 1;
+    for (ActivationFormat format : activationFormats)
+        if (has(format))
+            largest = std::max(largest, size_t(columns / unitColumns(format)) * unitBytes(format));
+    return int64_t(largest);
 }
 
 CpuDevice::Activations CpuDevice::Activations::only(Formats formats, int64_t withColumns) const
 {
-    return {formats.blocks ? blocks : nullptr, formats.superBlocks ? superBlocks : nullptr,
-            formats.dense ? dense : nullptr, withColumns};
+    Activations some = *this;
+    some.columns = withColumns;
+    for (ActivationFormat format : activationFormats)
+        if (!formats.has(format))
+            some.units[size_t(format)] = nullptr;
+    return some;
 }
 
-const void* CpuDevice::Activations::group(ActivationFormat format, int64_t firstRow) const
+std::byte* CpuDevice::Activations::at(ActivationFormat format, int64_t firstRow, int64_t place) const
 {
-    switch (format) {
-    case ActivationFormat::Dense:
-        return dense + firstRow * columns;
-    case ActivationFormat::Blocks:
-        return blocks + firstRow * (columns / 32);
-    case ActivationFormat::SuperBlocks:
-        break;
-    }
-    return superBlocks + firstRow * (columns / 32);
+    return units[size_t(format)] + size_t(firstRow * (columns / unitColumns(format)) + place) * unitBytes(format);
 }
 
 void CpuDevice::Activations::copy(Group from, int64_t row, Group to, int64_t copy) const
 {
-    const auto copyUnits = [&](auto* units, int64_t count) {
-        if (!units)
-            return;
-        const auto* source = units + from.first * count + (row - from.first);
-        auto* destination = units + to.first * count + (copy - to.first);
-        for (int64_t i = 0; i < count; ++i)
-            destination[i * to.rows] = source[i * from.rows];
-    };
-    copyUnits(blocks, columns / 32);
-    copyUnits(superBlocks, columns / 32);
-    copyUnits(dense, columns);
+    for (ActivationFormat format : activationFormats) {
+        if (!units[size_t(format)])
+            continue;
+        const size_t bytes = unitBytes(format);
+        const std::byte* source = at(format, from.first, row - from.first);
+        std::byte* destination = at(format, to.first, copy - to.first);
+        for (int64_t i = 0; i < columns / unitColumns(format); ++i)
+            std::memcpy(destination + size_t(i * to.rows) * bytes, source + size_t(i * from.rows) * bytes, bytes);
+    }
 }
 
 /// The group that `row` of the rows begin … end − 1 falls into.
@@ -92,14 +85,18 @@ CpuDevice::Group CpuDevice::groupOf(int64_t row, int64_t begin, int64_t end) con
 /// Quantizes one row and puts it where it belongs in its group.
 void CpuDevice::arrangeRow(const float* x, const Activations& out, Group group, int64_t row) const
 {
-    const int64_t columns = out.columns, place = row - group.first;
-    if (out.blocks)
-        m_path.quantize(out.blocks + group.first * (columns / 32) + place, group.rows, x, columns);
-    if (out.superBlocks)
-        m_path.quantizeSuper(out.superBlocks + group.first * (columns / 32) + place, group.rows, x, columns);
-    if (out.dense)
-        for (int64_t column = 0; column < columns; ++column)
-            out.dense[group.first * columns + column * group.rows + place] = x[column];
+    for (ActivationFormat format : activationFormats) {
+        if (!out.units[size_t(format)])
+            continue;
+        std::byte* units = out.at(format, group.first, row - group.first);
+        if (format != ActivationFormat::Dense) {
+            m_path.quantize(format, units, group.rows, x, out.columns);
+            continue;
+        }
+        auto* dense = reinterpret_cast<float*>(units);
+        for (int64_t column = 0; column < out.columns; ++column)
+            dense[column * group.rows] = x[column];
+    }
 }
 
 void CpuDevice::prepareRow(const LinearInput& input, int64_t row, const Activations& out, float* scratch) const
@@ -141,14 +138,12 @@ void CpuDevice::forTiles(const LinearInput& input, Formats formats, int64_t tile
     const int64_t rows = input.x.rows();
     const int64_t columns = input.x.columns();
     assert(rows <= m_limits.rows && columns <= m_limits.columns);
-    assert(!formats.blocks || columns % 32 == 0);
-    assert(!formats.superBlocks || columns % 256 == 0);
     if (rows == 0)
         return;
     const Activations shared = rows > 1 ? prepareRows(input, formats) : Activations();
     ++m_operation;
 
-    const int64_t rowBytes = std::max<int64_t>(1, formats.rowBytes(columns));
+    const int64_t rowBytes = formats.rowBytes(columns);
     const int64_t stretch = m_path.largestGroup;
     const int64_t pass = std::max(stretch, passBytes / rowBytes / stretch * stretch);
     const int64_t turn = rows == rowGroup(rows, m_path.largestGroup) ? tilesPerTurn : 1;
@@ -177,7 +172,7 @@ void CpuDevice::multiplyTile(const CpuWeight& weight, int64_t tile, int64_t firs
                              const Activations& activations, float* sums) const
 {
     m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(
-        weight.tile(tile), weight.columns(), activations.group(m_path.format(weight.type()), firstRow), sums);
+        weight.tile(tile), weight.columns(), activations.at(m_path.format(weight.type()), firstRow), sums);
 }
 
 /// Adds up what LinearOutput asks for, for `rows` rows of one tile.

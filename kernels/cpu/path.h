@@ -125,16 +125,14 @@ struct CpuPath {
     std::string_view name;
     int tileRows; ///< weight rows interleaved in a tile, one per vector lane
     int largestGroup; ///< rows of activations per product, a power of two
-    bool superBlocks; ///< weights in super-blocks are multiplied with activations in such
+    ActivationFormat (*format)(Type type); ///< of the rows that products with weights of a type read
 
     /// sums [T, tileRows] = tile · activationsᵀ for a group of T = 2^log2 rows; see packing.h for the tile.
     using Product = void (*)(const std::byte* tile, int64_t columns, const void* activations, float* sums);
     Product (*product)(Type type, int log2Rows);
 
-    /// Writes columns / 32 blocks, `stride` blocks apart.
-    void (*quantize)(ActivationBlock* blocks, int stride, const float* x, int64_t columns);
-    /// Writes columns / 32 parts, `stride` parts apart.
-    void (*quantizeSuper)(ActivationPart* parts, int stride, const float* x, int64_t columns);
+    /// Writes the units of a row in a format other than Dense, `stride` units apart.
+    void (*quantize)(ActivationFormat format, void* units, int stride, const float* x, int64_t columns);
     /// out = x · rsqrt(mean(x²) + epsilon) · weight. out may be x.
     void (*normalize)(float* out, const float* x, const float* weight, int64_t columns, float epsilon);
     /// x += y.
@@ -166,15 +164,6 @@ struct CpuPath {
     float (*dot)(const float* x, const float* y, int64_t count);
     void (*convolve)(const Convolution& task);
     void (*delta)(const DeltaTask& task);
-
-    /// What products with weights of a type read.
-    ActivationFormat format(Type type) const
-    {
-        const TypeTraits& t = traits(type);
-        if (!t.isQuantized())
-            return ActivationFormat::Dense;
-        return superBlocks && t.blockElements == 256 ? ActivationFormat::SuperBlocks : ActivationFormat::Blocks;
-    }
 };
 
 /// The path of that name where this machine can run it, else null.

@@ -10,7 +10,6 @@ namespace {
 /// memory over the register themselves, which compilers do not make use of (GCC 12 loads and repeats by another one):
 /// written out, a product takes a third fewer instructions, which counts where two threads share a core.
 struct VectorAvx512Vnni : VectorAvx512 {
-    static constexpr int largestQuantized = 16;
     static constexpr int largestDense = 16;
     static constexpr bool unsignedDot = true;
 

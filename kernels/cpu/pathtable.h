@@ -2,11 +2,11 @@
 #pragma once
 
 #include "kernels/cpu/deltarule.h"
+#include "kernels/cpu/dotproducts.h"
 #include "kernels/cpu/fixedattention.h"
+#include "kernels/cpu/pairproducts.h"
 #include "kernels/cpu/path.h"
-#include "kernels/cpu/products.h"
 #include "kernels/cpu/rowwise.h"
-#include "kernels/cpu/superproducts.h"
 
 // Fills a CpuPath from the templates for one vector type. Included by the path*.cpp files only; see products.h.
 
@@ -20,10 +20,10 @@ constexpr CpuPath::Product productOf()
         return nullptr;
     else if constexpr (type == Type::F32 || type == Type::F16 || type == Type::BF16)
         return denseProduct<V, type, rows>;
-    else if constexpr (codeTraits(type).superBlocks && !V::unsignedDot)
-        return superProduct<V, type, rows>;
+    else if constexpr (V::unsignedDot)
+        return dotProduct<V, type, rows>;
     else
-        return quantizedProduct<V, type, rows>;
+        return pairProduct<V, type, rows>;
 }
 
 template <class V, Type type>
@@ -79,30 +79,26 @@ CpuPath::Product findProduct(Type type, int log2Rows)
 }
 
 template <class V>
+ActivationFormat formatFor(Type type)
+{
+    if (!traits(type).isQuantized())
+        return ActivationFormat::Dense;
+    const CodeTraits code = codeTraits(type);
+    return V::unsignedDot         ? ActivationFormat::Blocks
+        : code.superBlocks        ? ActivationFormat::SuperBlocks
+        : code.productBits() == 8 ? ActivationFormat::Words
+                                  : ActivationFormat::Factored;
+}
+
+template <class V>
 constexpr CpuPath pathOf(std::string_view name)
 {
     return {
-        name,
-        V::lanes,
-        V::largestGroup,
-        !V::unsignedDot,
-        findProduct<V>,
-        quantizeRow<V>,
-        quantizeSuperRow<V>,
-        normalizeRow<V>,
-        addRows<V>,
-        gateRows<V>,
-        rotateHead<V>,
-        keepPosition<V>,
-        storeSums<V>,
-        attendAny<V>,
-        attendSpanAny<V>,
-        mergeSpans<V>,
-        gateSigmoidRows<V>,
-        softmaxRow<V>,
-        dotProduct<V>,
-        convolveRows<V>,
-        runDelta<V>,
+        name,           V::lanes,         V::largestGroup, formatFor<V>,
+        findProduct<V>, quantizeRow<V>,   normalizeRow<V>, addRows<V>,
+        gateRows<V>,    rotateHead<V>,    keepPosition<V>, storeSums<V>,
+        attendAny<V>,   attendSpanAny<V>, mergeSpans<V>,   gateSigmoidRows<V>,
+        softmaxRow<V>,  dotProduct<V>,    convolveRows<V>, runDelta<V>,
     };
 }
 

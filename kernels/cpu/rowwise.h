@@ -4,6 +4,8 @@
 #include "kernels/cpu/activations.h"
 #include "kernels/device.h"
 
+#include <array>
+
 // Operations on single rows of activations, for any vector type V. Included by the path*.cpp files only; see
 // products.h.
 
@@ -158,27 +160,62 @@ void storeSums(float* out, int64_t stride, const float* sums, int rows, int colu
 }
 
 template <class V>
-void quantizeRow(ActivationBlock* blocks, int stride, const float* x, int64_t columns)
+float largestMagnitude(const float* x, int64_t columns)
 {
-    using F = typename V::F;
-    constexpr int vectors = 32 / V::lanes;
+    typename V::F largest = V::set(0);
+    for (int64_t i = 0; i < columns; i += V::lanes)
+        largest = V::max(largest, V::abs(V::load(x + i)));
+    return V::largest(largest);
+}
+
+/// A magnitude that codes can be divided by: 0 for less, whose inverse is none.
+inline float usableMagnitude(float magnitude)
+{
+    return magnitude > 1e-30f ? magnitude : 0;
+}
+
+/// Writes 32 codes x · inverse; returns the sums of the first and the last sixteen.
+template <class V>
+std::array<int32_t, 2> quantizeCodes(int8_t* codes, const float* x, float inverse)
+{
+    const typename V::F factor = V::set(inverse);
+    std::array<int32_t, 2> sums;
+    for (int half = 0; half < 2; ++half) {
+        typename V::I sum = V::setInt(0);
+        for (int i = half * 16; i < half * 16 + 16; i += V::lanes)
+            sum = V::addInt(sum, V::storeCodes(codes + i, V::mul(V::load(x + i), factor)));
+        sums[size_t(half)] = V::sumInt(sum);
+    }
+    return sums;
+}
+
+template <class V>
+void quantizeBlocks(ActivationBlock* blocks, int stride, const float* x, int64_t columns)
+{
     for (int64_t column = 0; column < columns; column += 32, x += 32, blocks += stride) {
-        F largest = V::abs(V::load(x));
-        for (int i = 1; i < vectors; ++i)
-            largest = V::max(largest, V::abs(V::load(x + i * V::lanes)));
-        const float magnitude = V::largest(largest);
-        const F inverse = V::set(magnitude > 0 ? 127.0f / magnitude : 0.0f);
-        int32_t sums[2];
-        for (int h = 0; h < 2; ++h) {
-            typename V::I sum = V::setInt(0);
-            for (int i = h * vectors / 2; i < (h + 1) * vectors / 2; ++i)
-                sum = V::addInt(
-                    sum, V::storeCodes(blocks->codes + i * V::lanes, V::mul(V::load(x + i * V::lanes), inverse)));
-            sums[h] = V::sumInt(sum);
-            blocks->negatedSums[h] = -sums[h];
-        }
-        blocks->scale = magnitude / 127.0f;
+        const float magnitude = usableMagnitude(largestMagnitude<V>(x, 32));
+        const auto sums = quantizeCodes<V>(blocks->codes, x, magnitude > 0 ? 127 / magnitude : 0);
+        for (size_t half = 0; half < 2; ++half)
+            blocks->negatedSums[half] = -sums[half];
+        blocks->scale = magnitude / 127;
         blocks->scaledSum = blocks->scale * float(sums[0] + sums[1]);
+    }
+}
+
+/// A block's codes reach 127, or almost: its factor is rounded up.
+template <class V>
+void quantizeFactored(FactoredBlock* blocks, int stride, const float* x, int64_t columns)
+{
+    constexpr float most = FactoredBlock::largestFactor;
+    const float magnitude = usableMagnitude(largestMagnitude<V>(x, columns));
+    const float scale = magnitude / (127 * most);
+    for (int64_t column = 0; column < columns; column += 32, x += 32, blocks += stride) {
+        const float part = magnitude > 0 ? largestMagnitude<V>(x, 32) / magnitude : 0;
+        const int32_t factor = int32_t(__builtin_ceilf(part * most));
+        const auto sums = quantizeCodes<V>(blocks->codes, x, factor > 0 ? 127 / magnitude * (most / float(factor)) : 0);
+        blocks->factor[0] = blocks->factor[1] = int16_t(factor);
+        blocks->sum = float(factor) * float(sums[0] + sums[1]);
+        blocks->scale = scale;
     }
 }
 
@@ -205,21 +242,51 @@ inline void sumCodes(ActivationPart& even, ActivationPart& odd)
 }
 
 template <class V>
-void quantizeSuperRow(ActivationPart* parts, int stride, const float* x, int64_t columns)
+void quantizeSuperBlocks(ActivationPart* parts, int stride, const float* x, int64_t columns)
 {
     for (int64_t column = 0; column < columns; column += 256) {
-        typename V::F largest = V::set(0);
-        for (int i = 0; i < 256; i += V::lanes)
-            largest = V::max(largest, V::abs(V::load(x + i)));
-        const float magnitude = V::largest(largest);
-        const typename V::F inverse = V::set(magnitude > 0 ? 127.0f / magnitude : 0.0f);
+        const float magnitude = usableMagnitude(largestMagnitude<V>(x, 256));
         for (int part = 0; part < 8; ++part, x += 32, parts += stride) {
-            for (int i = 0; i < 32; i += V::lanes)
-                V::storeCodes(parts->codes + i, V::mul(V::load(x + i), inverse));
-            parts->scale = magnitude / 127.0f;
+            quantizeCodes<V>(parts->codes, x, magnitude > 0 ? 127 / magnitude : 0);
+            parts->scale = magnitude / 127;
             if (part % 2 == 1)
                 sumCodes(*(parts - stride), *parts);
         }
+    }
+}
+
+template <class V>
+void quantizeWords(ActivationWords* words, int stride, const float* x, int64_t columns)
+{
+    constexpr float most = ActivationWords::largestCode;
+    const float magnitude = usableMagnitude(largestMagnitude<V>(x, columns));
+    const typename V::F inverse = V::set(magnitude > 0 ? most / magnitude : 0);
+    for (int64_t column = 0; column < columns; column += 32, x += 32, words += stride) {
+        for (int i = 0; i < 32; i += V::lanes)
+            V::storeWords(words->codes + i, V::mul(V::load(x + i), inverse));
+        for (int i = 0; i < 32; i += 4) {
+            const int16_t second = words->codes[i + 1];
+            words->codes[i + 1] = words->codes[i + 2];
+            words->codes[i + 2] = second;
+        }
+        words->scale = magnitude / most;
+    }
+}
+
+template <class V>
+void quantizeRow(ActivationFormat format, void* units, int stride, const float* x, int64_t columns)
+{
+    switch (format) {
+    case ActivationFormat::Blocks:
+        return quantizeBlocks<V>(static_cast<ActivationBlock*>(units), stride, x, columns);
+    case ActivationFormat::Factored:
+        return quantizeFactored<V>(static_cast<FactoredBlock*>(units), stride, x, columns);
+    case ActivationFormat::SuperBlocks:
+        return quantizeSuperBlocks<V>(static_cast<ActivationPart*>(units), stride, x, columns);
+    case ActivationFormat::Words:
+        return quantizeWords<V>(static_cast<ActivationWords*>(units), stride, x, columns);
+    case ActivationFormat::Dense:
+        return;
     }
 }
 

@@ -13,7 +13,6 @@ namespace {
 struct VectorAvx2 {
     static constexpr int lanes = 8;
     static constexpr int largestGroup = 16;
-    static constexpr int largestQuantized = 8;
     static constexpr int largestDense = 4;
     static constexpr bool unsignedDot = false;
 
@@ -149,6 +148,8 @@ struct VectorAvx2 {
     }
     static S repeatPair(const int16_t* pair) { return repeat(pair); }
     static I widen(S s) { return _mm256_madd_epi16(s, _mm256_set1_epi16(1)); }
+    static S evenSigned(B v) { return _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8); }
+    static S oddSigned(B v) { return _mm256_srai_epi16(v, 8); }
 
     static B settled(B v)
     {

@@ -13,7 +13,6 @@ namespace {
 struct VectorAvx512 {
     static constexpr int lanes = 16;
     static constexpr int largestGroup = 16;
-    static constexpr int largestQuantized = 8;
     static constexpr int largestDense = 8;
     static constexpr bool unsignedDot = false;
 
@@ -136,6 +135,8 @@ struct VectorAvx512 {
     }
     static S repeatPair(const int16_t* pair) { return repeat(pair); }
     static I widen(S s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
+    static S evenSigned(B v) { return _mm512_srai_epi16(_mm512_slli_epi16(v, 8), 8); }
+    static S oddSigned(B v) { return _mm512_srai_epi16(v, 8); }
     static B settled(B v)
     {
         __asm__("" : "+v"(v));

@@ -15,7 +15,6 @@ namespace {
 struct VectorPortable {
     static constexpr int lanes = 4;
     static constexpr int largestGroup = 4; ///< rows of activations per product, a power of two
-    static constexpr int largestQuantized = 4; ///< of them whose products with quantized weights run side by side
     static constexpr int largestDense = 4; ///< of them whose products with dense weights run side by side
     static constexpr bool unsignedDot = false; ///< dotUnsigned exists
 
@@ -215,13 +214,13 @@ struct VectorPortable {
     /// repeated.
     static S pairsUnsigned(B w, const int8_t* a)
     {
-        const S x = repeat(a);
-        return S(w & 0xff) * even(x) + S(w >> 8) * odd(x);
+        const B x = B(repeat(a));
+        return S(w & 0xff) * evenSigned(x) + S(w >> 8) * oddSigned(x);
     }
     static S pairsSigned(B w, const int8_t* a)
     {
-        const S x = repeat(a);
-        return even(S(w)) * even(x) + odd(S(w)) * odd(x);
+        const B x = B(repeat(a));
+        return evenSigned(w) * evenSigned(x) + oddSigned(w) * oddSigned(x);
     }
     /// Lane i of sum + w[2i] · a[0] + w[2i + 1] · a[1].
     static I dotPairs(I sum, S w, const int16_t* a)
@@ -261,6 +260,15 @@ struct VectorPortable {
     {
         return (I(s) << 16 >> 16) + (I(s) >> 16);
     }
+    /// The signed bytes at even, and at odd places.
+    static S evenSigned(B v)
+    {
+        return S(v << 8) >> 8;
+    }
+    static S oddSigned(B v)
+    {
+        return S(v) >> 8;
+    }
     /// v, S or I, which the compiler is to compute before it goes on. GCC 12 would rather add up a block's products in
     /// a tree, and keep all of them in memory until then.
     template <class Integers>
@@ -275,14 +283,6 @@ private:
         int32_t four;
         std::memcpy(&four, a, 4);
         return S(setInt(four));
-    }
-    static S even(S x)
-    {
-        return S(B(x) << 8) >> 8;
-    }
-    static S odd(S x)
-    {
-        return x >> 8;
     }
 };
 
