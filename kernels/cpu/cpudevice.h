@@ -127,9 +127,9 @@ private:
     Activations prepareSingle(const LinearInput& input, Formats formats, int worker);
     template <class Consume>
     void forTiles(const LinearInput& input, Formats formats, int64_t tiles, int64_t tileBytes, const Consume& consume);
-    void multiplyTile(const CpuWeight& weight, int64_t tile, int64_t firstRow, int rows, const Activations& activations,
-                      float* sums) const;
-    void storeTile(const LinearOutput& output, const float* sums, int64_t tile, int64_t firstRow, int rows) const;
+    void multiplyTiles(const CpuWeight& weight, int64_t tile, int64_t tiles, Group group,
+                       const Activations& activations, float* sums) const;
+    void storeTiles(const LinearOutput& output, const float* sums, int64_t tile, int64_t tiles, Group group) const;
     static int64_t attentionPartials(const WorkspaceLimits& limits);
     template <class MakeTask>
     bool attendInSpans(Type type, int tasks, const MakeTask& makeTask);

@@ -191,8 +191,8 @@ void CpuDevice::expertFeedForward(const LinearInput& input, const ExpertWeights&
     forExpertTiles(experts, gate.tiles(), (gate.residentBytes() + up.residentBytes()) / size_t(gate.tiles()),
                    formats.rowBytes(gate.columns()), [&](int expert, int64_t tile, int first, int count) {
                        alignas(64) float gated[largestProduct], raised[largestProduct];
-                       multiplyTile(cpu(*weights.gate[size_t(expert)]), tile, first, count, inputs, gated);
-                       multiplyTile(cpu(*weights.up[size_t(expert)]), tile, first, count, inputs, raised);
+                       multiplyTiles(cpu(*weights.gate[size_t(expert)]), tile, 1, {first, count}, inputs, gated);
+                       multiplyTiles(cpu(*weights.up[size_t(expert)]), tile, 1, {first, count}, inputs, raised);
                        m_path.gate(activation, gated, gated, raised, int64_t(count) * width);
                        const int64_t column = tile * width;
                        const size_t columns = size_t(std::min<int64_t>(width, inner.columns() - column));
@@ -208,7 +208,7 @@ void CpuDevice::expertFeedForward(const LinearInput& input, const ExpertWeights&
     forExpertTiles(experts, down.tiles(), down.residentBytes() / size_t(down.tiles()),
                    innerFormats.rowBytes(down.columns()), [&](int expert, int64_t tile, int first, int count) {
                        alignas(64) float sums[largestProduct];
-                       multiplyTile(cpu(*weights.down[size_t(expert)]), tile, first, count, inners, sums);
+                       multiplyTiles(cpu(*weights.down[size_t(expert)]), tile, 1, {first, count}, inners, sums);
                        const int64_t column = tile * width;
                        const int64_t columns = std::min<int64_t>(width, out.columns() - column);
                        for (int i = 0; i < count; ++i) {

@@ -129,7 +129,7 @@ CpuDevice::Activations CpuDevice::prepareSingle(const LinearInput& input, Format
     return out;
 }
 
-/// Calls consume(tile, endTile, firstRow, rows, activations) for every tile in 0 … tiles − 1 and every group of rows:
+/// Calls consume(tile, endTile, group, activations) for every tile in 0 … tiles − 1 and every group of rows:
 /// for up to tilesPerTurn tiles at once where there is but one group, else one by one.
 template <class Consume>
 void CpuDevice::forTiles(const LinearInput& input, Formats formats, int64_t tiles, int64_t tileBytes,
@@ -159,29 +159,33 @@ void CpuDevice::forTiles(const LinearInput& input, Formats formats, int64_t tile
             const int64_t end = std::min(first + pass, rows);
             for (int64_t tile = firstTile; tile < endTile; tile += turn) {
                 for (int64_t row = first; row < end;) {
-                    const int group = rowGroup(end - row, m_path.largestGroup);
-                    consume(tile, std::min(tile + turn, endTile), row, group, activations);
-                    row += group;
+                    const Group group{row, rowGroup(end - row, m_path.largestGroup)};
+                    consume(tile, std::min(tile + turn, endTile), group, activations);
+                    row += group.rows;
                 }
             }
         }
     });
 }
 
-void CpuDevice::multiplyTile(const CpuWeight& weight, int64_t tile, int64_t firstRow, int rows,
-                             const Activations& activations, float* sums) const
+/// sums [tiles][rows, tileRows] = the products of neighbouring tiles with a group of rows.
+void CpuDevice::multiplyTiles(const CpuWeight& weight, int64_t tile, int64_t tiles, Group group,
+                              const Activations& activations, float* sums) const
 {
-    m_path.product(weight.type(), std::countr_zero(unsigned(rows)))(
-        weight.tile(tile), weight.columns(), activations.at(m_path.format(weight.type()), firstRow), sums);
+    const CpuPath::Product product = m_path.product(weight.type(), std::countr_zero(unsigned(group.rows)));
+    const std::byte* rows = activations.at(m_path.format(weight.type()), group.first);
+    for (int64_t i = 0; i < tiles; ++i)
+        product(weight.tile(tile + i), weight.columns(), rows, sums + i * group.rows * m_path.tileRows);
 }
 
-/// Adds up what LinearOutput asks for, for `rows` rows of one tile.
-void CpuDevice::storeTile(const LinearOutput& output, const float* sums, int64_t tile, int64_t firstRow, int rows) const
+/// Adds up what LinearOutput asks for, of the products of neighbouring tiles.
+void CpuDevice::storeTiles(const LinearOutput& output, const float* sums, int64_t tile, int64_t tiles,
+                           Group group) const
 {
     const int64_t column = tile * m_path.tileRows;
-    const int width = int(std::min<int64_t>(m_path.tileRows, output.weight->rows() - column));
+    const int width = int(std::min<int64_t>(tiles * m_path.tileRows, output.weight->rows() - column));
     const int64_t stride = rowStride(output.out);
-    m_path.store(floats(output.out) + firstRow * stride + column, stride, sums, rows, width,
+    m_path.store(floats(output.out) + group.first * stride + column, stride, sums, group.rows, width,
                  output.bias ? cpu(*output.bias).floats() + column : nullptr, output.accumulate);
 }
 
@@ -201,17 +205,19 @@ void CpuDevice::linear(const LinearInput& input, std::span<const LinearOutput> o
     if (tiles == 0)
         return;
     forTiles(input, formats, tiles, int64_t(bytes) / tiles,
-             [&](int64_t tile, int64_t endTile, int64_t firstRow, int rows, const Activations& activations) {
+             [&](int64_t tile, int64_t endTile, Group group, const Activations& activations) {
                  const LinearOutput* output = outputs.data();
-                 for (; tile < endTile; ++tile) {
-                     while (tile >= cpu(*output->weight).tiles()) {
-                         tile -= cpu(*output->weight).tiles();
-                         endTile -= cpu(*output->weight).tiles();
-                         ++output;
+                 while (tile < endTile) {
+                     const int64_t own = cpu(*output->weight).tiles();
+                     if (const int64_t count = std::min(own, endTile) - tile; count > 0) {
+                         alignas(64) float sums[tilesPerTurn * largestProduct];
+                         multiplyTiles(cpu(*output->weight), tile, count, group, activations, sums);
+                         storeTiles(*output, sums, tile, count, group);
+                         tile += count;
                      }
-                     alignas(64) float sums[largestProduct];
-                     multiplyTile(cpu(*output->weight), tile, firstRow, rows, activations, sums);
-                     storeTile(*output, sums, tile, firstRow, rows);
+                     tile -= own;
+                     endTile -= own;
+                     ++output;
                  }
              });
 }
@@ -228,16 +234,12 @@ void CpuDevice::gatedLinear(const LinearInput& input, const Weight& gate, const 
     formats.add(m_path.format(u.type()));
     const int64_t tileBytes = int64_t(g.residentBytes() + u.residentBytes()) / g.tiles();
     forTiles(input, formats, g.tiles(), tileBytes,
-             [&](int64_t tile, int64_t endTile, int64_t firstRow, int rows, const Activations& activations) {
+             [&](int64_t tile, int64_t endTile, Group group, const Activations& activations) {
                  alignas(64) float gated[tilesPerTurn * largestProduct], raised[tilesPerTurn * largestProduct];
-                 const int64_t size = int64_t(rows) * m_path.tileRows;
-                 for (int64_t i = 0; i < endTile - tile; ++i)
-                     multiplyTile(g, tile + i, firstRow, rows, activations, gated + i * size);
-                 for (int64_t i = 0; i < endTile - tile; ++i)
-                     multiplyTile(u, tile + i, firstRow, rows, activations, raised + i * size);
-                 m_path.gate(activation, gated, gated, raised, (endTile - tile) * size);
-                 for (int64_t i = 0; i < endTile - tile; ++i)
-                     storeTile({&gate, out, nullptr, false}, gated + i * size, tile + i, firstRow, rows);
+                 multiplyTiles(g, tile, endTile - tile, group, activations, gated);
+                 multiplyTiles(u, tile, endTile - tile, group, activations, raised);
+                 m_path.gate(activation, gated, gated, raised, (endTile - tile) * group.rows * m_path.tileRows);
+                 storeTiles({&gate, out, nullptr, false}, gated, tile, endTile - tile, group);
              });
 }
 

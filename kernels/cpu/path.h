@@ -144,8 +144,8 @@ struct CpuPath {
     /// Rounds one position's key and value of a head into a tile of a 16-bit cache (KvTile); scratch holds
     /// 2 · paddedHead(headDim) floats.
     void (*keep)(std::byte* tile, int position, const float* key, const float* value, int64_t headDim, float* scratch);
-    /// out [rows, columns] (=, or += when `accumulate`) sums [rows, tileRows] + bias; columns ≤ tileRows, bias may be
-    /// null.
+    /// out [rows, columns] (=, or += when `accumulate`) sums [tiles][rows, tileRows] + bias, of as many tiles as the
+    /// columns take; bias may be null. Row by row, since rows may lie so that few of them fit the first-level cache.
     void (*store)(float* out, int64_t stride, const float* sums, int rows, int columns, const float* bias,
                   bool accumulate);
 

@@ -141,21 +141,19 @@ void rotateHead(float* x, const float* cosines, const float* sines, int64_t pair
 template <class V>
 void storeSums(float* out, int64_t stride, const float* sums, int rows, int columns, const float* bias, bool accumulate)
 {
-    using F = typename V::F;
-    if (columns < V::lanes) {
-        for (int row = 0; row < rows; ++row, out += stride, sums += V::lanes)
-            for (int i = 0; i < columns; ++i) {
-                const float value = bias ? sums[i] + bias[i] : sums[i];
-                out[i] = accumulate ? out[i] + value : value;
-            }
-        return;
-    }
-    const F offset = bias ? V::load(bias) : V::set(0);
     for (int row = 0; row < rows; ++row, out += stride, sums += V::lanes) {
-        F value = V::load(sums);
-        if (bias)
-            value = V::add(value, offset);
-        V::store(out, accumulate ? V::add(V::load(out), value) : value);
+        const float* tile = sums; // this row of it
+        int column = 0;
+        for (; column + V::lanes <= columns; column += V::lanes, tile += rows * V::lanes) {
+            typename V::F value = V::load(tile);
+            if (bias)
+                value = V::add(value, V::load(bias + column));
+            V::store(out + column, accumulate ? V::add(V::load(out + column), value) : value);
+        }
+        for (; column < columns; ++column, ++tile) {
+            const float value = bias ? *tile + bias[column] : *tile;
+            out[column] = accumulate ? out[column] + value : value;
+        }
     }
 }
 
