@@ -114,10 +114,14 @@ private:
             delta[v] = m_delta[v];
         }
         float* state = m_state;
+        [[maybe_unused]] const float* next = state + (m_task.keyDim + (update ? m_task.keyDim / 2 : 0)) * m_stride;
         for (int i = 0; i < m_task.keyDim; ++i, state += m_stride) {
-            if constexpr (!multiply) // the next block, while this one needs no memory
-                for (int v = 0; v < vectors; v += vectorsPerLine)
-                    __builtin_prefetch(state + m_task.keyDim * m_stride + v * V::lanes, 1, 2);
+            // The next block is asked for in halves, by the first pass and by the last: by one, memory would rest
+            // through the other.
+            if constexpr (!update || !multiply)
+                if (i % 2 == 0)
+                    for (int v = 0; v < vectors; v += vectorsPerLine)
+                        __builtin_prefetch(next + i / 2 * m_stride + v * V::lanes, 1, 2);
             CORTEX_UNROLL
             for (int v = 0; v < vectors; ++v) {
                 F s = V::load(state + v * V::lanes);
