@@ -82,12 +82,10 @@ struct CpuDevice::DeltaHeads {
                 makeUnit(scratch.queries + row * stride, 1 / std::sqrt(float(layout.keyDim)));
                 makeUnit(scratch.keys + row * stride, 1);
             }
-            for (int sharer = firstSharer; sharer < endSharer; ++sharer) {
-                const int shared = layout.valueHeads / layout.keyHeads;
-                const int head = weights.keyHeadOrder == KeyHeadOrder::Grouped ? keyHead * shared + sharer
-                                                                               : sharer * layout.keyHeads + keyHead;
-                runValueHead(head, first, rows);
-            }
+            if (sequence.rows == 1 && keyHead + 1 < layout.keyHeads)
+                askForInputs(keyHead + 1, firstSharer);
+            for (int sharer = firstSharer; sharer < endSharer; ++sharer)
+                runValueHead(valueHead(keyHead, sharer), first, rows);
         }
     }
 
@@ -100,6 +98,31 @@ struct CpuDevice::DeltaHeads {
     }
 
 private:
+    int valueHead(int keyHead, int sharer) const
+    {
+        const int shared = layout.valueHeads / layout.keyHeads;
+        return weights.keyHeadOrder == KeyHeadOrder::Grouped ? keyHead * shared + sharer
+                                                             : sharer * layout.keyHeads + keyHead;
+    }
+
+    /// A head's kept inputs lie in pieces too short for the processor to foresee: they are asked for while the head
+    /// before is at work, for a single row.
+    void askForInputs(int keyHead, int sharer) const
+    {
+        const int keyDim = layout.keyDim, valueDim = layout.valueDim;
+        const auto ask = [](const float* channels, int count) {
+            for (int i = 0; i < count; i += 16)
+                __builtin_prefetch(channels + i);
+        };
+        const int end = sequence.firstPosition;
+        for (int position = std::max(0, end - layout.kernelWidth + 1); position < end; ++position) {
+            const float* inputs = pool.input(piece, position);
+            ask(inputs + keyHead * keyDim, keyDim);
+            ask(inputs + layout.keyChannels() + keyHead * keyDim, keyDim);
+            ask(inputs + 2 * layout.keyChannels() + valueHead(keyHead, sharer) * valueDim, valueDim);
+        }
+    }
+
     const float* mixed(int row) const
     {
         return floats(input.mixed) + (sequence.firstRow + row) * rowStride(input.mixed);

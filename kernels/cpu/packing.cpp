@@ -115,12 +115,17 @@ private:
                 Access::bits(word[j / 4], j % 4 * 2, 2, four, 0);
                 if constexpr (code.bits == 3)
                     Access::bits(word[2], j, 1, four, 2);
+            } else if constexpr (code.bits == 6) {
+                const int first = j / 4 * 3;
+                if (j % 4 < 3)
+                    Access::bits(word[first + j % 4], 0, 6, four, 0);
+                else
+                    for (int i = 0; i < 3; ++i)
+                        Access::bits(word[first + i], 6, 2, four, 2 * i);
             } else {
                 Access::bits(word[j % 4], j < 4 ? 0 : 4, 4, four, 0);
                 if constexpr (code.bits == 5)
                     Access::bits(word[4], j, 1, four, 4);
-                else if constexpr (code.bits == 6)
-                    Access::bits(word[4 + j / 4], j % 4 * 2, 2, four, 4);
             }
             Access::returnCodes(four, codes + 4 * j);
         }

@@ -25,7 +25,8 @@ namespace cortex::kernels {
 /// then the codes, per 32 columns
 ///   low four bits  [4][R][4] bytes: byte (j, r, k) holds column 4j + k of row r below and column 16 + 4j + k above;
 ///   fifth bit      [R][4] bytes (Q5_*): bit j of byte (r, k) belongs to column 4j + k;
-///   bits 5 and 6   [2][R][4] bytes (Q6_K): bits 2i, 2i + 1 of byte (h, r, k) belong to column 16h + 4i + k;
+///   six bits       [2][3][R][4] bytes (Q6_K): byte (h, j, r, k) holds column 16h + 4j + k of row r below, and above it
+///                  bits 2j and 2j + 1 of column 16h + 12 + k, so that three of four registers want a mask and no more;
 ///   Q8_0           [8][R][4] bytes: byte (j, r, k) is column 4j + k of row r;
 ///   two bits       [2][R][4] bytes (Q2_K, Q3_K): bits 2i, 2i + 1 of byte (h, r, k) belong to column 16h + 4i + k;
 ///   third bit      [R][4] bytes (Q3_K): as the fifth bit above.

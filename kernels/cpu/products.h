@@ -75,7 +75,13 @@ template <class V, Type type, int j>
         return V::unsignedDot ? V::addBytes(load(j), V::bytes(128)) : load(j); // undone by zeroPoint
     } else {
         typename V::B w;
-        if constexpr (code.bits < 4)
+        constexpr int six = j / 4 * 3; // the first of three registers of six bits
+        if constexpr (code.bits == 6 && j % 4 < 3)
+            w = V::both(load(six + j % 4), V::bytes(63));
+        else if constexpr (code.bits == 6)
+            w = V::either(V::either(field<V, 2, 3, 0>(load(six)), field<V, 2, 3, 2>(load(six + 1))),
+                          field<V, 2, 3, 4>(load(six + 2)));
+        else if constexpr (code.bits < 4)
             w = field<V, 2, j % 4, 0>(load(j / 4));
         else
             w = field<V, 4, j / 4, 0>(load(j % 4));
@@ -83,8 +89,6 @@ template <class V, Type type, int j>
             w = V::either(w, field<V, 1, j, 2>(load(2)));
         else if constexpr (code.bits == 5)
             w = V::either(w, field<V, 1, j, 4>(load(4)));
-        else if constexpr (code.bits == 6)
-            w = V::either(w, field<V, 2, j % 4, 4>(load(4 + j / 4)));
         if constexpr (code.tableBits > 0) {
             static constexpr std::array<uint8_t, 16> table = codeTable<V, type>();
             w = V::lookup(table.data(), w);
