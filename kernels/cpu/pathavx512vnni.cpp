@@ -13,6 +13,24 @@ struct VectorAvx512Vnni : VectorAvx512 {
     static constexpr int largestDense = 16;
     static constexpr bool unsignedDot = true;
 
+    // What products by dots want besides (dotproducts.h): bytes, and halves of bytes, as floats; v · 2ⁿ; and
+    // sum + Σ w · a of four neighbouring bytes.
+    static F fromUnsigned8(const uint8_t* p) { return toFloat(widenBytes(p)); }
+    static F fromSigned8(const uint8_t* p)
+    {
+        return toFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    }
+    static F fromLowNibble8(const uint8_t* p)
+    {
+        return toFloat(_mm512_and_si512(widenBytes(p), _mm512_set1_epi32(15)));
+    }
+    static F fromHighNibble8(const uint8_t* p) { return toFloat(_mm512_srli_epi32(widenBytes(p), 4)); }
+    template <int n>
+    static I shiftLeftInt(I v)
+    {
+        return _mm512_slli_epi32(v, n);
+    }
+
     static I dotUnsigned(I sum, B w, const int8_t* a)
     {
         __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(four(a)));

@@ -62,17 +62,7 @@ struct VectorAvx2 {
         const I wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
         return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
     }
-    static F fromUnsigned8(const uint8_t* p) { return toFloat(widenBytes(p)); }
-    static F fromSigned8(const uint8_t* p)
-    {
-        return toFloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-    }
 
-    static F fromLowNibble8(const uint8_t* p)
-    {
-        return toFloat(_mm256_and_si256(widenBytes(p), _mm256_set1_epi32(15)));
-    }
-    static F fromHighNibble8(const uint8_t* p) { return toFloat(_mm256_srli_epi32(widenBytes(p), 4)); }
     static F fromExponent8(const uint8_t* p)
     {
         const I one = _mm256_set1_epi32(1);
@@ -81,11 +71,6 @@ struct VectorAvx2 {
     }
 
     static I setInt(int32_t x) { return _mm256_set1_epi32(x); }
-    template <int n>
-    static I shiftLeftInt(I v)
-    {
-        return _mm256_slli_epi32(v, n);
-    }
     static I addInt(I a, I b) { return _mm256_add_epi32(a, b); }
     static F toFloat(I v) { return _mm256_cvtepi32_ps(v); }
     static I storeCodes(int8_t* p, F v)

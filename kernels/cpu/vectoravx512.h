@@ -55,17 +55,7 @@ struct VectorAvx512 {
         const I wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
         return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
     }
-    static F fromUnsigned8(const uint8_t* p) { return toFloat(widenBytes(p)); }
-    static F fromSigned8(const uint8_t* p)
-    {
-        return toFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-    }
 
-    static F fromLowNibble8(const uint8_t* p)
-    {
-        return toFloat(_mm512_and_si512(widenBytes(p), _mm512_set1_epi32(15)));
-    }
-    static F fromHighNibble8(const uint8_t* p) { return toFloat(_mm512_srli_epi32(widenBytes(p), 4)); }
     static F fromExponent8(const uint8_t* p)
     {
         const I one = _mm512_set1_epi32(1);
@@ -74,11 +64,6 @@ struct VectorAvx512 {
     }
 
     static I setInt(int32_t x) { return _mm512_set1_epi32(x); }
-    template <int n>
-    static I shiftLeftInt(I v)
-    {
-        return _mm512_slli_epi32(v, n);
-    }
     static I addInt(I a, I b) { return _mm512_add_epi32(a, b); }
     static F toFloat(I v) { return _mm512_cvtepi32_ps(v); }
     static I storeCodes(int8_t* p, F v)

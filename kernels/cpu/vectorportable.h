@@ -16,7 +16,7 @@ struct VectorPortable {
     static constexpr int lanes = 4;
     static constexpr int largestGroup = 4; ///< rows of activations per product, a power of two
     static constexpr int largestDense = 4; ///< of them whose products with dense weights run side by side
-    static constexpr bool unsignedDot = false; ///< dotUnsigned exists
+    static constexpr bool unsignedDot = false; ///< there is what dotproducts.h wants (see VectorAvx512Vnni)
 
     typedef float F __attribute__((vector_size(16)));
     typedef int32_t I __attribute__((vector_size(16)));
@@ -93,22 +93,6 @@ struct VectorPortable {
     {
         return F(U{p[0], p[1], p[2], p[3]} << 16);
     }
-    static F fromUnsigned8(const uint8_t* p)
-    {
-        return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])};
-    }
-    static F fromSigned8(const uint8_t* p)
-    {
-        return F{float(int8_t(p[0])), float(int8_t(p[1])), float(int8_t(p[2])), float(int8_t(p[3]))};
-    }
-    static F fromLowNibble8(const uint8_t* p)
-    {
-        return F{float(p[0] & 15), float(p[1] & 15), float(p[2] & 15), float(p[3] & 15)};
-    }
-    static F fromHighNibble8(const uint8_t* p)
-    {
-        return F{float(p[0] >> 4), float(p[1] >> 4), float(p[2] >> 4), float(p[3] >> 4)};
-    }
     /// halfPower2 of four bytes; 0 for exponents below 2, whose powers are subnormal.
     static F fromExponent8(const uint8_t* p)
     {
@@ -119,12 +103,6 @@ struct VectorPortable {
     static I setInt(int32_t x)
     {
         return I{x, x, x, x};
-    }
-    /// v · 2ⁿ.
-    template <int n>
-    static I shiftLeftInt(I v)
-    {
-        return v * (1 << n);
     }
     static I addInt(I a, I b)
     {
