@@ -81,7 +81,7 @@ private:
         int64_t columns = 0;
 
         Activations only(Formats formats, int64_t withColumns) const;
-        /// Those of a row that begins a group, or at `place` of such a group's first.
+        /// The first unit of the row at `place` in the group that begins with `firstRow`.
         std::byte* at(ActivationFormat format, int64_t firstRow, int64_t place = 0) const;
         /// Copies a row that is in its place to another.
         void copy(Group from, int64_t row, Group to, int64_t copy) const;

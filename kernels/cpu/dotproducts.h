@@ -123,8 +123,9 @@ template <class V, Type type, int rows>
     }
 }
 
+/// Any quantized type; activations are ActivationBlocks.
 template <class V, Type type, int rows>
-void dotProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
+void byteProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
 {
     constexpr CodeTraits code = codeTraits(type);
     constexpr int parts = code.superBlocks ? 8 : 1;

@@ -76,6 +76,7 @@ CpuDevice::Group CpuDevice::groupAt(int expert, int place) const
     return groupOf(place, m_experts.begins[expert], m_experts.begins[expert + 1]);
 }
 
+/// Where `pairs` rows of so many columns lie in these formats.
 CpuDevice::Activations CpuDevice::expertActivations(Formats formats, int64_t columns, int64_t pairs) const
 {
     Activations out;

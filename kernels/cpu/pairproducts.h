@@ -299,7 +299,7 @@ void superProduct(const std::byte* tile, int64_t columns, const void* activation
     }
 }
 
-/// Any quantized type.
+/// Any quantized type; activations are what formatFor says.
 template <class V, Type type, int rows>
 void pairProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
 {

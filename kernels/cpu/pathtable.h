@@ -21,7 +21,7 @@ constexpr CpuPath::Product productOf()
     else if constexpr (type == Type::F32 || type == Type::F16 || type == Type::BF16)
         return denseProduct<V, type, rows>;
     else if constexpr (V::unsignedDot)
-        return dotProduct<V, type, rows>;
+        return byteProduct<V, type, rows>;
     else
         return pairProduct<V, type, rows>;
 }

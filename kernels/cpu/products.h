@@ -102,6 +102,7 @@ template <class V, Type type, int j>
 constexpr int prefetchingRows = 8;
 constexpr int prefetchAhead = 2048;
 
+/// `packed`: the codes of 32 columns of all rows of a tile.
 template <class V, Type type, int rows>
 [[gnu::always_inline]] inline void prefetchTile(const uint8_t* packed)
 {

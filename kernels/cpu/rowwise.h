@@ -209,7 +209,7 @@ void quantizeFactored(FactoredBlock* blocks, int stride, const float* x, int64_t
     const float scale = magnitude / (127 * most);
     for (int64_t column = 0; column < columns; column += 32, x += 32, blocks += stride) {
         const float part = magnitude > 0 ? largestMagnitude<V>(x, 32) / magnitude : 0;
-        const int32_t factor = int32_t(__builtin_ceilf(part * most));
+        const int32_t factor = part > 0 ? int32_t(__builtin_ceilf(part * most)) : 0; // part: NaN beside infinity
         const auto sums = quantizeCodes<V>(blocks->codes, x, factor > 0 ? 127 / magnitude * (most / float(factor)) : 0);
         blocks->factor[0] = blocks->factor[1] = int16_t(factor);
         blocks->sum = float(factor) * float(sums[0] + sums[1]);
@@ -217,25 +217,18 @@ void quantizeFactored(FactoredBlock* blocks, int stride, const float* x, int64_t
     }
 }
 
-/// Fills in the sums of two neighbouring parts.
-inline void sumCodes(ActivationPart& even, ActivationPart& odd)
+/// Fills in what sums of pairs start from.
+inline void centre(ActivationPart& part)
 {
-    ActivationPart* parts[] = {&even, &odd};
-    for (int part = 0; part < 2; ++part) {
-        int32_t sum = 0;
-        for (int half = 0; half < 2; ++half) {
-            const int8_t* codes = parts[part]->codes + 16 * half;
-            int32_t sums[2] = {};
-            for (int j = 0; j < 16; j += 4) {
-                sums[0] += codes[j] + codes[j + 1];
-                sums[1] += codes[j + 2] + codes[j + 3];
-            }
-            for (int i = 0; i < 2; ++i)
-                parts[part]->centres[half][i] = int16_t(-32 * sums[i]);
-            sum += sums[0] + sums[1];
+    for (int half = 0; half < 2; ++half) {
+        const int8_t* codes = part.codes + 16 * half;
+        int32_t sums[2] = {};
+        for (int j = 0; j < 16; j += 4) {
+            sums[0] += codes[j] + codes[j + 1];
+            sums[1] += codes[j + 2] + codes[j + 3];
         }
-        even.negatedSums[part] = int16_t(-sum);
-        odd.negatedSums[part] = 0;
+        for (int i = 0; i < 2; ++i)
+            part.centres[half][i] = int16_t(-32 * sums[i]);
     }
 }
 
@@ -245,10 +238,11 @@ void quantizeSuperBlocks(ActivationPart* parts, int stride, const float* x, int6
     for (int64_t column = 0; column < columns; column += 256) {
         const float magnitude = usableMagnitude(largestMagnitude<V>(x, 256));
         for (int part = 0; part < 8; ++part, x += 32, parts += stride) {
-            quantizeCodes<V>(parts->codes, x, magnitude > 0 ? 127 / magnitude : 0);
+            const auto sums = quantizeCodes<V>(parts->codes, x, magnitude > 0 ? 127 / magnitude : 0);
             parts->scale = magnitude / 127;
-            if (part % 2 == 1)
-                sumCodes(*(parts - stride), *parts);
+            centre(*parts);
+            ActivationPart& even = *(parts - part % 2 * stride);
+            even.negatedSums[part % 2] = int16_t(-sums[0] - sums[1]);
         }
     }
 }

@@ -62,7 +62,6 @@ struct VectorAvx2 {
         const I wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
         return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
     }
-
     static F fromExponent8(const uint8_t* p)
     {
         const I one = _mm256_set1_epi32(1);

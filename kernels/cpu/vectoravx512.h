@@ -55,7 +55,6 @@ struct VectorAvx512 {
         const I wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
         return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
     }
-
     static F fromExponent8(const uint8_t* p)
     {
         const I one = _mm512_set1_epi32(1);
