@@ -29,7 +29,8 @@ struct AttentionTask {
     static constexpr int maxVectors = 64;
     static constexpr int chunk = 64; ///< positions per step of the online softmax of a float32 cache
     static constexpr int span = 256;
-    static constexpr int nearSpans = 4; ///< of a 16-bit cache that are read whole: the query's own and those before it
+    static constexpr int nearSpans = 2; ///< of a 16-bit cache that are read whole: the query's own and those before it
+    static constexpr int valuePiece = 32; ///< columns of a span's values that all vectors pass by, of a 16-bit cache
 
     const std::byte* cache = nullptr; ///< this layer and KV head, block 0 (see CpuKvPool for the arrangement)
     size_t blockStride = 0; ///< bytes from one block to the next
@@ -63,13 +64,21 @@ constexpr int64_t attentionScores(int64_t headDim)
     return scores > 2 * paddedHead(headDim) ? scores : 2 * paddedHead(headDim);
 }
 
+/// Whole numbers (int16) of a 16-bit cache: those of a tile's keys, or a piece of a span's values.
+constexpr int64_t attentionJoined(int64_t headDim)
+{
+    constexpr int64_t values = AttentionTask::span * AttentionTask::valuePiece;
+    const int64_t keys = 16 * paddedHead(headDim);
+    return values > keys ? values : keys;
+}
+
 constexpr int64_t attentionScratch(int64_t headDim)
 {
     // Per vector a query, the sums of a span and of all spans, and the weights of a span, two to a float, with their
     // unit.
     return AttentionTask::maxVectors
         * (paddedHead(headDim) + 2 * attentionPartial(headDim) + AttentionTask::span / 2 + 1)
-        + attentionScores(headDim);
+        + attentionScores(headDim) + attentionJoined(headDim) / 2;
 }
 
 /// Rows of one head lie far apart, so that the processor does not foresee them: they are asked for this many ahead.

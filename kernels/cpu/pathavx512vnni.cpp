@@ -36,6 +36,7 @@ struct VectorAvx512Vnni : VectorAvx512 {
         __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(four(a)));
         return sum;
     }
+    static I dotSigned(I sum, B w, const uint8_t* a) { return _mm512_dpbusd_epi32(sum, repeat(a), w); }
     static I dotPairs(I sum, S w, const int16_t* a)
     {
         __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(four(a)));

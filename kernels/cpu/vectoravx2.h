@@ -39,7 +39,6 @@ struct VectorAvx2 {
         const I exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
         return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
     }
-    static F timesPower2(F p, F n) { return zeroBelow(mul(p, power2(max(n, set(-126)))), n, -126); }
     static float sum(F v)
     {
         __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -85,6 +84,14 @@ struct VectorAvx2 {
         const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(p), words);
     }
+    static void storeInterleaved(uint8_t* p, const float* x, float factor)
+    {
+        const I first = _mm256_cvtps_epi32(mul(load(x), set(factor)));
+        const I second = _mm256_cvtps_epi32(mul(load(x + 8), set(factor)));
+        const I both = _mm256_or_si256(first, _mm256_slli_epi32(second, 16));
+        const I bytes = _mm256_permute4x64_epi64(_mm256_packus_epi16(both, both), 0x08);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(bytes));
+    }
     static int32_t sumInt(I v)
     {
         __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -94,6 +101,7 @@ struct VectorAvx2 {
 
     static B loadBytes(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const B*>(p)); }
     static S loadWords(const int16_t* p) { return _mm256_loadu_si256(reinterpret_cast<const S*>(p)); }
+    static void saveWords(int16_t* p, S v) { _mm256_storeu_si256(reinterpret_cast<S*>(p), v); }
     static B bytes(uint8_t x) { return _mm256_set1_epi8(char(x)); }
     static B addBytes(B a, B b) { return _mm256_add_epi8(a, b); }
     static B both(B a, B b) { return _mm256_and_si256(a, b); }
@@ -117,6 +125,7 @@ struct VectorAvx2 {
     }
 
     static S pairsUnsigned(B w, const int8_t* a) { return _mm256_maddubs_epi16(w, repeat(a)); }
+    static S pairsByUnsigned(B w, const uint8_t* a) { return _mm256_maddubs_epi16(repeat(a), w); }
     static S pairsSigned(B w, const int8_t* a)
     {
         return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(repeat(a), w));

@@ -42,7 +42,6 @@ struct VectorAvx512 {
         const I exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
         return _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23));
     }
-    static F timesPower2(F p, F n) { return _mm512_scalef_ps(p, n); }
     static float sum(F v) { return _mm512_reduce_add_ps(v); }
     static float largest(F v) { return _mm512_reduce_max_ps(v); }
 
@@ -75,10 +74,16 @@ struct VectorAvx512 {
     {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));
     }
+    static void storeInterleaved(uint8_t* p, const float* x, float factor)
+    {
+        const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(mul(load(x), set(factor))));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_unpacklo_epi8(bytes, _mm_srli_si128(bytes, 8)));
+    }
     static int32_t sumInt(I v) { return _mm512_reduce_add_epi32(v); }
 
     static B loadBytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
     static S loadWords(const int16_t* p) { return _mm512_loadu_si512(p); }
+    static void saveWords(int16_t* p, S v) { _mm512_storeu_si512(p, v); }
     static B bytes(uint8_t x) { return _mm512_set1_epi8(char(x)); }
     static B addBytes(B a, B b) { return _mm512_add_epi8(a, b); }
     static B both(B a, B b) { return _mm512_and_si512(a, b); }
@@ -102,6 +107,7 @@ struct VectorAvx512 {
     }
 
     static S pairsUnsigned(B w, const int8_t* a) { return _mm512_maddubs_epi16(w, repeat(a)); }
+    static S pairsByUnsigned(B w, const uint8_t* a) { return _mm512_maddubs_epi16(repeat(a), w); }
     static S pairsSigned(B w, const int8_t* a)
     {
         const I x = repeat(a);

@@ -65,11 +65,6 @@ struct VectorPortable {
     {
         return F((__builtin_convertvector(n, I) + 127) << 23);
     }
-    /// p · 2^n for integral n below 128; 0, or as good as that, for n below −126.
-    static F timesPower2(F p, F n)
-    {
-        return zeroBelow(p * power2(max(n, set(-126))), n, -126);
-    }
     static float sum(F v)
     {
         return (v[0] + v[2]) + (v[1] + v[3]);
@@ -127,6 +122,15 @@ struct VectorPortable {
         for (int i = 0; i < lanes; ++i)
             p[i] = int16_t(n[i]);
     }
+    /// Rounds x[0], x[8], x[1], x[9] … x[15], times the factor, to bytes (the values are within range).
+    static void storeInterleaved(uint8_t* p, const float* x, float factor)
+    {
+        for (int i = 0; i < 16; i += lanes) {
+            const I n = __builtin_convertvector(round(load(x + i) * factor), I);
+            for (int k = 0; k < lanes; ++k)
+                p[(i + k) % 8 * 2 + i / 8] = uint8_t(n[k]);
+        }
+    }
     static int32_t sumInt(I v)
     {
         return v[0] + v[1] + v[2] + v[3];
@@ -143,6 +147,10 @@ struct VectorPortable {
         S v;
         std::memcpy(&v, p, sizeof v);
         return v;
+    }
+    static void saveWords(int16_t* p, S v)
+    {
+        std::memcpy(p, &v, sizeof v);
     }
     /// Byte by byte; what overflows is lost.
     static B addBytes(B a, B b)
@@ -200,6 +208,12 @@ struct VectorPortable {
         const B x = B(repeat(a));
         return evenSigned(w) * evenSigned(x) + oddSigned(w) * oddSigned(x);
     }
+    /// Likewise, of signed bytes with unsigned ones.
+    static S pairsByUnsigned(B w, const uint8_t* a)
+    {
+        const B x = B(repeat(a));
+        return evenSigned(w) * S(x & 0xff) + oddSigned(w) * S(x >> 8);
+    }
     /// Lane i of sum + w[2i] · a[0] + w[2i + 1] · a[1].
     static I dotPairs(I sum, S w, const int16_t* a)
     {
@@ -256,7 +270,7 @@ struct VectorPortable {
     }
 
 private:
-    static S repeat(const int8_t* a)
+    static S repeat(const void* a)
     {
         int32_t four;
         std::memcpy(&four, a, 4);

@@ -258,9 +258,9 @@ TEST_CASE("a row's attention does not depend on chunks, company or threads")
             return std::equal(step.begin() + long(at * width), step.begin() + long((at + count) * width),
                               whole.begin() + long(from * width));
         };
-        for (const std::string& path : cpuInstructionPaths()) {
+        for (const std::string& path : allPaths()) {
             INFO(path);
-            const auto one = createCpuDevice(1, path), three = createCpuDevice(3, path);
+            const auto one = createDevice(1, path), three = createDevice(3, path);
             one->reserveWorkspace(limitsFor(layer));
             three->reserveWorkspace(limitsFor(layer));
 
@@ -300,9 +300,9 @@ TEST_CASE("workers that share the spans of one sequence leave its bits alone")
         constexpr int rows = 700;
         const std::vector<Sequence> sequences{{layer, rows, random}, {layer, rows, random}};
         const size_t width = size_t(layer.queryWidth());
-        for (const std::string& path : cpuInstructionPaths()) {
+        for (const std::string& path : allPaths()) {
             INFO(path);
-            const auto one = createCpuDevice(1, path), three = createCpuDevice(3, path);
+            const auto one = createDevice(1, path), three = createDevice(3, path);
             one->reserveWorkspace(limitsFor(layer));
             three->reserveWorkspace(limitsFor(layer));
             DeviceLayer whole(*one, layer, parameters, 2, rows), cut(*three, layer, parameters, 2, rows);
@@ -322,7 +322,7 @@ TEST_CASE("workers that share the spans of one sequence leave its bits alone")
     }
 }
 
-TEST_CASE("far keys are told well enough, and the same whatever the split")
+TEST_CASE("far keys and values are told well enough, and the same whatever the split")
 {
     // Keys with an outlier, as models have them: rounded as they are, it would leave few bits to the other dimensions.
     const Layer layers[] = {{.heads = 8, .kvHeads = 1, .headDim = 128, .rotary = 128},
@@ -338,9 +338,9 @@ TEST_CASE("far keys are told well enough, and the same whatever the split")
                 sequences[0].k[size_t((row * layer.kvHeads + head) * layer.headDim + layer.headDim - 1)] = 20;
         const std::vector<double> expected = reference(layer, parameters, sequences[0]);
         const size_t width = size_t(layer.queryWidth());
-        for (const std::string& path : cpuInstructionPaths()) {
+        for (const std::string& path : allPaths()) {
             INFO(path);
-            const auto one = createCpuDevice(1, path), three = createCpuDevice(3, path);
+            const auto one = createDevice(1, path), three = createDevice(3, path);
             one->reserveWorkspace(limitsFor(layer));
             three->reserveWorkspace(limitsFor(layer));
             DeviceLayer whole(*one, layer, parameters, 1, rows), cut(*three, layer, parameters, 1, rows);
@@ -349,15 +349,15 @@ TEST_CASE("far keys are told well enough, and the same whatever the split")
                 const std::vector<float> step = whole.step(sequences, {{0, first, std::min(512, rows - first)}});
                 out.insert(out.end(), step.begin(), step.end());
             }
-            const long far = 1024 * long(width); // the first row that finds keys four spans behind its own
+            const long far = 512 * long(width); // the first row that finds keys two spans behind its own
             CHECK(relativeError({out.begin(), out.begin() + far}, {expected.begin(), expected.begin() + far}) < 1e-3);
             // Bytes of eight bits where instructions sum their products in int32, else of seven.
-            const double bound = path == "avx512-vnni" ? 1.5e-2 : 3e-2;
+            const double bound = path == "avx512-vnni" || path == "dots" ? 2e-2 : 4e-2;
             CHECK(relativeError({out.begin() + far, out.end()}, {expected.begin() + far, expected.end()}) < bound);
 
             // Steps across the position where the first span becomes far, row by row and not.
             int first = 0;
-            for (int count : {512, 500, 10, 1, 1, 1, 3, 240, 11, 1, 1, 118, 1}) {
+            for (int count : {500, 10, 1, 1, 1, 3, 240, 11, 1, 1, 500, 118, 12, 1}) {
                 const std::vector<float> step = cut.step(sequences, {{0, first, count}});
                 CHECK(std::equal(step.begin(), step.end(), out.begin() + long(size_t(first) * width)));
                 first += count;

@@ -350,9 +350,9 @@ TEST_CASE("expertFeedForward of a row does not depend on the rows beside it or o
         const Experts experts(mixture, random);
         const FileWeight norm(random.floats(size_t(mixture.hidden), 0.5f, 2));
         const Rows rows(mixture, 70, random);
-        for (const std::string& path : cpuInstructionPaths()) {
+        for (const std::string& path : allPaths()) {
             INFO(path);
-            const auto one = createCpuDevice(1, path), three = createCpuDevice(3, path);
+            const auto one = createDevice(1, path), three = createDevice(3, path);
             one->reserveWorkspace(limitsFor(mixture, 70));
             three->reserveWorkspace(limitsFor(mixture, 70));
             DeviceExperts single(*one, mixture, experts, norm), several(*three, mixture, experts, norm);

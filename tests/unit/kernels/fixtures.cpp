@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #include "fixtures.h"
 
+#include "kernels/cpu/cpudevice.h"
+
 #include <cmath>
 #include <cstring>
 
@@ -129,12 +131,27 @@ double relativeError(const std::vector<float>& actual, const std::vector<double>
     return std::sqrt(error / size);
 }
 
+std::vector<std::string> allPaths()
+{
+    const auto own = cpuInstructionPaths();
+    std::vector<std::string> paths(own.begin(), own.end());
+    paths.emplace_back(dotsPath().name);
+    return paths;
+}
+
+std::unique_ptr<Device> createDevice(int threads, const std::string& path)
+{
+    if (path == dotsPath().name)
+        return std::make_unique<CpuDevice>(threads, dotsPath());
+    return createCpuDevice(threads, path);
+}
+
 std::vector<std::unique_ptr<Device>> allDevices(const WorkspaceLimits& limits)
 {
     std::vector<std::unique_ptr<Device>> devices;
-    for (const std::string& path : cpuInstructionPaths()) {
+    for (const std::string& path : allPaths()) {
         for (int threads : {1, 3}) {
-            devices.push_back(createCpuDevice(threads, path));
+            devices.push_back(createDevice(threads, path));
             devices.back()->reserveWorkspace(limits);
         }
     }

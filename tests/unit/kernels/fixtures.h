@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include "kernels/cpu/path.h"
 #include "kernels/device.h"
 
 #include <random>
+#include <string>
 #include <vector>
 
 namespace cortex::kernels::test {
@@ -63,8 +65,14 @@ private:
 /// ‖actual − expected‖ / ‖expected‖.
 double relativeError(const std::vector<float>& actual, const std::vector<double>& expected);
 
-/// Devices of every path of this machine, with one and with three threads.
+/// The paths that this machine runs, and "dots": what products by dots (VNNI) do, in plain code, for machines without.
+std::vector<std::string> allPaths();
+std::unique_ptr<Device> createDevice(int threads, const std::string& path);
+
+/// Devices of every path, with one and with three threads.
 std::vector<std::unique_ptr<Device>> allDevices(const WorkspaceLimits& limits);
+
+const CpuPath& dotsPath();
 
 /// "avx2, 3 threads", for INFO.
 std::string describe(const Device& device);

@@ -402,9 +402,9 @@ TEST_CASE("however a prompt is cut, gatedDelta gives the same bits")
         Random random(23);
         const Parameters parameters(shape, random);
         const std::vector<Sequence> sequences{{shape, 150, random}};
-        for (const std::string& path : cpuInstructionPaths()) {
+        for (const std::string& path : allPaths()) {
             INFO(path);
-            const auto one = createCpuDevice(1, path), three = createCpuDevice(3, path);
+            const auto one = createDevice(1, path), three = createDevice(3, path);
             one->reserveWorkspace(limitsFor(shape));
             three->reserveWorkspace(limitsFor(shape));
             DeviceMixer single(*one, shape, parameters, 1), mixer(*three, shape, parameters, 2);
@@ -425,9 +425,9 @@ TEST_CASE("gatedDelta of a sequence does not depend on 31 strangers in its batch
         std::vector<Sequence> sequences;
         for (int s = 0; s < 32; ++s)
             sequences.emplace_back(shape, random.integer(1, 60), random);
-        for (const std::string& path : cpuInstructionPaths()) {
+        for (const std::string& path : allPaths()) {
             INFO(path);
-            const auto device = createCpuDevice(3, path);
+            const auto device = createDevice(3, path);
             device->reserveWorkspace(limitsFor(shape));
             std::vector<std::vector<float>> alone, together(32);
             DeviceMixer lonely(*device, shape, parameters, 1), mixed(*device, shape, parameters, 32);

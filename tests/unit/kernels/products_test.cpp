@@ -205,9 +205,9 @@ TEST_CASE("gatedLinear activates and multiplies")
 
 TEST_CASE("a row's products do not depend on the rows beside it, nor on the number of threads")
 {
-    for (const std::string& path : cpuInstructionPaths()) {
+    for (const std::string& path : allPaths()) {
         INFO(path);
-        const auto one = createCpuDevice(1, path), three = createCpuDevice(3, path);
+        const auto one = createDevice(1, path), three = createDevice(3, path);
         one->reserveWorkspace(limits);
         three->reserveWorkspace(limits);
         for (Type type : productTypes) {
