@@ -52,7 +52,7 @@ template <class V, int vectors>
 void scoreFar(const FixedState<V>& state, const SpanTiles& tiles, int t, int first, float* scores)
 {
     constexpr int wide = FixedState<V>::wide, run = FixedState<V>::farRun;
-    const KvTile tile = tiles.tiles[t];
+    const KvTile tile = tiles.tiles[t], next = tiles.next(t);
     const FixedQuery* queries = state.queries + first;
     for (int at = 0; at < KvTile::positions; at += wide * V::lanes) {
         const int8_t* q = state.codes(first);
@@ -65,8 +65,11 @@ void scoreFar(const FixedState<V>& state, const SpanTiles& tiles, int t, int fir
                 total[v][w] = V::setInt(queries[v].farStart);
         }
         int64_t d = 0;
-        for (; d + run <= state.columns; d += run, keys += run * KvTile::positions, q += run * FixedState<V>::group)
+        for (; d + run <= state.columns; d += run, keys += run * KvTile::positions, q += run * FixedState<V>::group) {
+            for (int i = 0; i < run; i += 4)
+                prefetchKeys(next.keyHigh(), d + i);
             addFar<V, vectors, run / 4>(total, keys, q);
+        }
         if (d < state.columns)
             addFar<V, vectors, headPadding / 4>(total, keys, q);
         CORTEX_UNROLL
@@ -74,8 +77,9 @@ void scoreFar(const FixedState<V>& state, const SpanTiles& tiles, int t, int fir
             CORTEX_UNROLL
             for (int w = 0; w < wide; ++w) {
                 const auto keyScale = V::load(tile.keyScales() + at + w * V::lanes);
-                V::store(scores + v * FixedState<V>::span + at + w * V::lanes,
-                         V::mul(V::mul(V::toFloat(total[v][w]), V::set(queries[v].far)), keyScale));
+                const auto score =
+                    V::fma(V::toFloat(total[v][w]), V::set(queries[v].far), V::set(queries[v].farOffset));
+                V::store(scores + v * FixedState<V>::span + at + w * V::lanes, V::mul(score, keyScale));
             }
         }
     }
@@ -132,6 +136,7 @@ float roundFar(const FixedState<V>& state, const float* weights, int begin, int 
         V::storeInterleaved(to.codes + t * KvTile::positions, weights + t * KvTile::positions, some ? inverse : 0);
     }
     const float upper = 256; // what a unit of an upper byte is
+    state.offsets[vector] = some ? sum * upper / 2 : 0;
     return !some ? sum * 0 : V::unsignedDot ? upper : upper * unit;
 }
 
@@ -205,7 +210,8 @@ void sumFarColumns(const FixedState<V>& state, const SpanTiles& tiles, const Bun
         CORTEX_UNROLL
         for (int w = 0; w < width; ++w)
             V::store(state.partial(bundle.first + v) + d + w * V::lanes,
-                     V::mul(sums[v][w].result(), V::set(state.units[bundle.first + v])));
+                     V::fma(sums[v][w].result(), V::set(state.units[bundle.first + v]),
+                            V::set(state.offsets[bundle.first + v])));
     }
 }
 

@@ -72,30 +72,45 @@ void weighBundle(const AttentionTask& task, const FixedState<V>& state, const Sp
     for (int v = bundle.first; v < bundle.first + bundle.count; ++v) {
         float* scores = state.scores + v * AttentionTask::span;
         weighSpan<V>(task, tiles, end, {state.partial(v), task.headDim}, v, start, scores);
-        state.units[v] = bundle.far ? roundFar<V>(state, scores, tiles.begin, bundle.end, v)
-                                    : roundNear<V>(state, scores, tiles.begin * KvTile::positions, end, v);
+        state.units[v] = bundle.isFar() ? roundFar<V>(state, scores, tiles.begin, bundle.end, v)
+                                        : roundNear<V>(state, scores, tiles.begin * KvTile::positions, end, v);
     }
 }
 
-template <class V, int vectors>
-constexpr BundleLoops<V> nearLoops{scoreNear<V, vectors>, sumNear<V, vectors>};
-template <class V, int vectors>
-constexpr BundleLoops<V> farLoops{scoreFar<V, vectors>, sumFar<V, vectors>};
+template <class V, Reading reading, int vectors>
+constexpr BundleLoops<V> bundleLoops()
+{
+    if constexpr (reading == Reading::Upper)
+        return {scoreFar<V, vectors>, sumFar<V, vectors>};
+    else
+        return {scoreNear<V, vectors, reading == Reading::Joined>, sumNear<V, vectors, reading == Reading::Joined>};
+}
 
 /// There are loops for up to eight vectors, and for a whole bundle.
+template <class V, Reading reading>
+const BundleLoops<V>& loopsFor(int vectors)
+{
+    constexpr int most = FixedState<V>::bundle;
+    constexpr auto upTo = [](int count) { return count < most ? count : most; };
+    static constexpr BundleLoops<V> loops[] = {
+        bundleLoops<V, reading, 1>(),       bundleLoops<V, reading, 2>(),       bundleLoops<V, reading, 3>(),
+        bundleLoops<V, reading, 4>(),       bundleLoops<V, reading, upTo(5)>(), bundleLoops<V, reading, upTo(6)>(),
+        bundleLoops<V, reading, upTo(7)>(), bundleLoops<V, reading, upTo(8)>(), bundleLoops<V, reading, most>()};
+    return loops[vectors <= 8 ? vectors - 1 : 8];
+}
+
 template <class V>
 const BundleLoops<V>& loopsOf(const Bundle& bundle)
 {
-    constexpr int most = FixedState<V>::bundle;
-    constexpr auto upTo = [](int vectors) { return vectors < most ? vectors : most; };
-    static constexpr const BundleLoops<V>* loops[][8] = {
-        {&nearLoops<V, 1>, &nearLoops<V, 2>, &nearLoops<V, 3>, &nearLoops<V, 4>, &nearLoops<V, upTo(5)>,
-         &nearLoops<V, upTo(6)>, &nearLoops<V, upTo(7)>, &nearLoops<V, upTo(8)>},
-        {&farLoops<V, 1>, &farLoops<V, 2>, &farLoops<V, 3>, &farLoops<V, 4>, &farLoops<V, upTo(5)>,
-         &farLoops<V, upTo(6)>, &farLoops<V, upTo(7)>, &farLoops<V, upTo(8)>}};
-    if (bundle.count <= 8)
-        return *loops[bundle.far][bundle.count - 1];
-    return bundle.far ? farLoops<V, most> : nearLoops<V, most>;
+    switch (bundle.reading) {
+    case Reading::Planes:
+        return loopsFor<V, Reading::Planes>(bundle.count);
+    case Reading::Joined:
+        return loopsFor<V, Reading::Joined>(bundle.count);
+    case Reading::Upper:
+        break;
+    }
+    return loopsFor<V, Reading::Upper>(bundle.count);
 }
 
 /// Cuts a task's vectors into bundles that see something of a span. Returns their number.
@@ -119,36 +134,20 @@ int cutBundles(const AttentionTask& task, const FixedState<V>& state, const Span
             vectors = vectors == most || vectors < 8 ? vectors : 8; // for which there are loops
             const int seen = task.positions[first + vectors - 1] + 1 - span * length;
             const int seenTiles = (seen + KvTile::positions - 1) / KvTile::positions;
+            const bool far = own - span >= AttentionTask::nearSpans;
             bundles[count++] = {first, vectors, seenTiles < tiles.end ? seenTiles : tiles.end,
-                                own - span >= AttentionTask::nearSpans};
+                                far ? Reading::Upper : Reading::Planes};
         }
         first += vectors;
     }
+    for (int i = 0; count > 1 && i < count; ++i)
+        if (!bundles[i].isFar())
+            bundles[i].reading = Reading::Joined;
     return count;
 }
 
-/// Asks for one reader's share of the keys of tile t, and of their lower bytes where they are read whole.
-inline void prefetchKeys(const SpanTiles& tiles, int t, int nearEnd, int64_t columns, int reader, int readers)
-{
-    if (t < tiles.end)
-        prefetchShare(tiles.tiles[t].keyHigh(), (t < nearEnd ? 2 : 1) * KvTile::positions * columns, reader, readers);
-}
-
-/// Likewise of the values of a span, columns begin … end − 1.
-inline void prefetchValues(const SpanTiles& tiles, int nearEnd, int64_t columns, int64_t begin, int64_t end, int reader,
-                           int readers)
-{
-    for (int t = tiles.begin + reader; t < tiles.end; t += readers) {
-        const int64_t place = KvTile::valueOffset(begin), bytes = KvTile::valueOffset(end) - place;
-        if (bytes > 0)
-            prefetchShare(tiles.tiles[t].valueHigh(columns) + place, bytes, 0, 1);
-        if (bytes > 0 && t < nearEnd)
-            prefetchShare(tiles.tiles[t].valueLow(columns) + place, bytes, 0, 1);
-    }
-}
-
 /// The partial results of one span. All bundles pass by a piece of it, a tile's keys or some columns of its values,
-/// before the next: it is in the first-level cache then. On the way they ask for the next piece.
+/// before the next: it is in the first-level cache then.
 template <class V>
 void runFixedSpan(const AttentionTask& task, const FixedState<V>& state, int span)
 {
@@ -159,32 +158,27 @@ void runFixedSpan(const AttentionTask& task, const FixedState<V>& state, int spa
     const int count = cutBundles(task, state, tiles, span, bundles);
     int nearEnd = 0; // of the tiles that some vector reads whole
     for (int i = 0; i < count; ++i)
-        nearEnd = !bundles[i].far && bundles[i].end > nearEnd ? bundles[i].end : nearEnd;
+        nearEnd = !bundles[i].isFar() && bundles[i].end > nearEnd ? bundles[i].end : nearEnd;
 
     for (int t = tiles.begin; t < tiles.end; ++t) {
-        if (t < nearEnd)
-            joinKeys<V>(tiles.tiles[t], columns, state.joined);
+        if (count > 1 && t < nearEnd)
+            joinKeys<V>(tiles.tiles[t], tiles.next(t), columns, state.joined);
         for (int i = 0; i < count; ++i) {
             const Bundle& bundle = bundles[i];
-            prefetchKeys(tiles, t + 1, nearEnd, columns, i, count);
             if (t < bundle.end)
                 loopsOf<V>(bundle).score(state, tiles, t, bundle.first,
                                          state.scores + bundle.first * length + t * KvTile::positions);
         }
     }
-    const int64_t piece = nearEnd > 0 || count > 1 ? FixedState<V>::valuePiece : columns;
-    const auto endOf = [&](int64_t begin) { return columns - begin < piece ? columns : begin + piece; };
-    for (int i = 0; i < count; ++i) {
-        prefetchValues(tiles, nearEnd, columns, 0, endOf(0), i, count);
+    for (int i = 0; i < count; ++i)
         weighBundle<V>(task, state, tiles, bundles[i], span * length);
-    }
-    for (int64_t d = 0; d < columns; d = endOf(d)) {
-        if (nearEnd > 0)
-            joinValues<V>(tiles, nearEnd, columns, d, endOf(d), state.joined);
-        for (int i = 0; i < count; ++i) {
-            prefetchValues(tiles, nearEnd, columns, endOf(d), endOf(endOf(d)), i, count);
-            loopsOf<V>(bundles[i]).sum(state, tiles, bundles[i], d, endOf(d));
-        }
+    const int64_t piece = count > 1 ? FixedState<V>::valuePiece : columns;
+    for (int64_t d = 0; d < columns; d += piece) {
+        const int64_t end = d + piece < columns ? d + piece : columns;
+        if (count > 1 && nearEnd > 0)
+            joinValues<V>(tiles, nearEnd, columns, d, end, state.joined);
+        for (int i = 0; i < count; ++i)
+            loopsOf<V>(bundles[i]).sum(state, tiles, bundles[i], d, end);
     }
 }
 

@@ -16,6 +16,7 @@ namespace {
 struct FixedQuery {
     float near; ///< of a unit of the int16 product with a key's number
     float far; ///< of a unit of the int8 product with a key's upper byte
+    float farOffset; ///< an upper byte stands for the middle of what it may be: half its unit more
     int32_t farStart; ///< takes away what upper bytes have too much
 };
 
@@ -70,6 +71,7 @@ public:
         scores = take(attentionScores(task.headDim));
         weights = reinterpret_cast<int16_t*>(take(AttentionTask::maxVectors * span / 2));
         units = take(AttentionTask::maxVectors);
+        offsets = take(AttentionTask::maxVectors);
         joined = reinterpret_cast<int16_t*>(take(attentionJoined(task.headDim) / 2));
         m_codes = reinterpret_cast<int8_t*>(take(AttentionTask::maxVectors * columns / 4));
         m_words = reinterpret_cast<int16_t*>(take(AttentionTask::maxVectors * columns / 2));
@@ -101,6 +103,7 @@ public:
     float* scores; ///< [maxVectors][span]
     int16_t* weights; ///< [maxVectors][span]; of a far span FarWeights
     float* units; ///< [maxVectors]: of sums of weights times values
+    float* offsets; ///< [maxVectors]: what is missing in those of a far span; see FixedQuery::farOffset
     int16_t* joined; ///< whole numbers: a tile's keys, or some columns of a span's values; see nearattention.h
     FixedQuery queries[AttentionTask::maxVectors];
 
@@ -151,6 +154,7 @@ private:
         for (int64_t d = 0; d < columns; d += 4, code += 4 * group)
             __builtin_memcpy(code, bytes + d, 4);
         queries[v].far = largest / 127 * 256 * unit;
+        queries[v].farOffset = queries[v].far * 0.5f * float(V::sumInt(sum));
         queries[v].farStart = -KvNumbers<V>::keyZero * V::sumInt(sum);
     }
 
@@ -215,22 +219,27 @@ struct SpanTiles {
                 valueScales[t * KvTile::positions + i] = t * KvTile::positions + i < seen ? scales[i] : 0;
         }
     }
+    KvTile next(int t) const { return tiles[t + 1 < end ? t + 1 : t]; }
 };
 
-/// Asks for the share of one of several readers in what all of them read next.
-inline void prefetchShare(const uint8_t* memory, int64_t bytes, int reader, int readers)
+/// Asks for a plane of four columns of keys.
+inline void prefetchKeys(const uint8_t* plane, int64_t d)
 {
-    constexpr int64_t line = 64;
-    for (int64_t at = reader * line; at < bytes; at += readers * line)
-        __builtin_prefetch(memory + at);
+    __builtin_prefetch(plane + d * KvTile::positions);
 }
+
+/// How keys and values of a span are read: whole, by one bundle from their planes, by more of them joined once for all;
+/// or the upper bytes.
+enum class Reading { Planes, Joined, Upper };
 
 /// Vectors that pass by a span together.
 struct Bundle {
     int first;
     int count;
     int end; ///< of the tiles that they see
-    bool far;
+    Reading reading;
+
+    bool isFar() const { return reading == Reading::Upper; }
 };
 
 /// The loops over a span for so many vectors. Scores are those of a tile, written `span` floats apart; sums are of

@@ -61,14 +61,14 @@ constexpr float inverseOrZero(float limit, float x)
 template <class V>
 struct KvNumbers {
     static constexpr int keyZero = V::unsignedDot ? 128 : 64; ///< what upper bytes have too much
-    static constexpr float keyLimit = 256 * (keyZero - 1) + 127;
-    static constexpr float valueLimit = 256 * 127 + 127;
+    static constexpr float keyLimit = 256 * keyZero - 1;
+    static constexpr float valueLimit = 256 * 128 - 1;
 };
 
-/// Parts a number in a signed upper byte, to which `zero` is added, and a signed lower one.
+/// Parts a number in a signed upper byte, to which `zero` is added, and an unsigned lower one.
 inline void storePlanes(uint8_t* high, uint8_t* low, int16_t number, int zero)
 {
-    *high = uint8_t(((number + 128) >> 8) + zero);
+    *high = uint8_t((number >> 8) + zero);
     *low = uint8_t(number);
 }
 
@@ -104,15 +104,17 @@ void keepPosition(std::byte* memory, int position, const float* key, const float
     }
 }
 
-/// A register's bytes of both planes as whole numbers, those at even places and those at odd ones.
+/// A register's bytes of both planes as whole numbers: those at even places, and those at odd ones.
 template <class V, int zero>
-[[gnu::always_inline]] inline void joinPlanes(const uint8_t* high, const uint8_t* low, int16_t* even, int16_t* odd)
+[[gnu::always_inline]] inline void joinPlanes(const uint8_t* high, const uint8_t* low, typename V::S& even,
+                                              typename V::S& odd)
 {
-    using S = typename V::S;
-    const auto upper = V::addBytes(V::loadBytes(high), V::bytes(uint8_t(-zero)));
+    auto upper = V::loadBytes(high);
+    if constexpr (zero != 0)
+        upper = V::addBytes(upper, V::bytes(uint8_t(-zero)));
     const auto lower = V::loadBytes(low);
-    V::saveWords(even, V::addPairs(S(V::template shiftLeft<8>(upper)), V::evenSigned(lower)));
-    V::saveWords(odd, V::addPairs(S(V::evenThenOdd(V::bytes(0), upper)), V::oddSigned(lower)));
+    even = typename V::S(V::evenThenOdd(lower, V::template shiftLeft<8>(upper)));
+    odd = typename V::S(V::evenThenOdd(V::template shiftRight<8>(lower), upper));
 }
 
 } // namespace

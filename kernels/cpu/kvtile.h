@@ -19,7 +19,7 @@ constexpr int64_t spreadRun(int64_t headDim)
 ///
 /// A key is rotated by a Hadamard matrix first (queries are too, so that no score changes): an outlier is spread over
 /// all dimensions, and one scale serves them all. Numbers lie in two planes, the upper bytes, which alone tell a far
-/// key or value well enough, and the lower ones, which are signed. KvNumbers has how many bits are used.
+/// key or value well enough, and the lower ones. KvNumbers has how many bits are used.
 ///
 ///     keyScales [16], valueScales [16]                      float32
 ///     keyHigh   [columns / 4][16 positions][4 dimensions]   upper byte of the number, + KvNumbers::keyZero

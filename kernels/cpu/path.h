@@ -75,9 +75,9 @@ constexpr int64_t attentionJoined(int64_t headDim)
 constexpr int64_t attentionScratch(int64_t headDim)
 {
     // Per vector a query, the sums of a span and of all spans, and the weights of a span, two to a float, with their
-    // unit.
+    // unit and offset.
     return AttentionTask::maxVectors
-        * (paddedHead(headDim) + 2 * attentionPartial(headDim) + AttentionTask::span / 2 + 1)
+        * (paddedHead(headDim) + 2 * attentionPartial(headDim) + AttentionTask::span / 2 + 2)
         + attentionScores(headDim) + attentionJoined(headDim) / 2;
 }
 
