@@ -105,9 +105,9 @@ struct TileWeights {
 /// Rounds a vector's weights to bytes, up to tile `end` of a span. Returns what a unit of their sums with values' upper
 /// bytes stands for.
 ///
-/// Where sums are in int16, eight weights with their values come to a lane, of bytes 127 at most: they add up to 251,
-/// rounding (4 at most) left aside. Eight are no more than all sixteen, and no more than eight times the largest. The
-/// factors of a span add up to `factors` and one a tile, so that two lanes times their factors fit 32 bits.
+/// Where sums are in int16, eight weights come to a lane, with bytes of values of magnitude 128 at most: they add up to
+/// 251, rounding (4 at most) left aside. Eight are no more than all sixteen, and no more than eight times the largest.
+/// The factors of a span add up to `factors` and one a tile, so that two lanes times their factors fit 32 bits.
 template <class V>
 float roundFar(const FixedState<V>& state, const float* weights, int begin, int end, int vector)
 {
