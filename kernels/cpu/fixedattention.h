@@ -38,10 +38,13 @@ void weighSpan(const AttentionTask& task, const SpanTiles& tiles, int end, Parti
     const int begin = tiles.begin * KvTile::positions;
     const int position = task.positions[vector] - start;
     const int oldest = task.window > 0 ? position - task.window + 1 : 0;
-    for (int i = position + 1; i < end; ++i)
-        scores[i] = -__builtin_inff();
-    for (int i = begin; i < oldest && i < end; ++i)
-        scores[i] = -__builtin_inff();
+    const auto hide = [&](float as) {
+        for (int i = position + 1; i < end; ++i)
+            scores[i] = as;
+        for (int i = begin; i < oldest && i < end; ++i)
+            scores[i] = as;
+    };
+    hide(-__builtin_inff());
 
     F top = V::load(scores + begin);
     for (int i = begin + V::lanes; i < end; i += V::lanes)
@@ -60,6 +63,7 @@ void weighSpan(const AttentionTask& task, const SpanTiles& tiles, int end, Parti
         V::store(scores + i, V::mul(weight, V::load(tiles.valueScales + i)));
         weights = V::add(weights, weight);
     }
+    hide(0); // next to nothing would be something beside values that are large enough
     partial.weight = V::sum(weights);
 }
 

@@ -13,8 +13,9 @@ struct VectorAvx512Vnni : VectorAvx512 {
     static constexpr int largestDense = 16;
     static constexpr bool unsignedDot = true;
 
-    // What products by dots want besides (dotproducts.h): bytes, and halves of bytes, as floats; v · 2ⁿ; and
-    // sum + Σ w · a of four neighbouring bytes.
+    // What products by dots want besides (dotproducts.h, farattention.h): bytes, and halves of bytes, as floats; v ·
+    // 2ⁿ; and sum + Σ w · a of four neighbouring bytes, those of w being unsigned (and a's signed) or signed
+    // (unsigned).
     static F fromUnsigned8(const uint8_t* p) { return toFloat(widenBytes(p)); }
     static F fromSigned8(const uint8_t* p)
     {

@@ -366,3 +366,28 @@ TEST_CASE("far keys and values are told well enough, and the same whatever the s
         }
     }
 }
+
+TEST_CASE("what a window hides counts nothing, however large it is")
+{
+    const Layer layer{.heads = 2, .kvHeads = 1, .window = 600};
+    Random random(9);
+    const Parameters parameters(layer, random);
+    constexpr int rows = 900, hidden = 200, first = hidden + 600; // of the rows that see nothing of the hidden ones
+    const Sequence plain(layer, rows, random);
+    Sequence large = plain;
+    for (int i = 0; i < hidden * layer.keyWidth(); ++i)
+        large.v[size_t(i)] *= 1e36f;
+    for (const std::string& path : allPaths()) {
+        INFO(path);
+        const auto device = createDevice(1, path);
+        device->reserveWorkspace(limitsFor(layer));
+        const auto outputs = [&](const Sequence& sequence) {
+            DeviceLayer onDevice(*device, layer, parameters, 1, rows);
+            onDevice.step({sequence}, {{0, 0, 512}});
+            return onDevice.step({sequence}, {{0, 512, rows - 512}});
+        };
+        const std::vector<float> expected = outputs(plain), actual = outputs(large);
+        const long from = (first - 512) * long(layer.queryWidth());
+        CHECK(std::equal(expected.begin() + from, expected.end(), actual.begin() + from));
+    }
+}

@@ -72,6 +72,7 @@ std::unique_ptr<Device> createDevice(int threads, const std::string& path);
 /// Devices of every path, with one and with three threads.
 std::vector<std::unique_ptr<Device>> allDevices(const WorkspaceLimits& limits);
 
+/// See allPaths.
 const CpuPath& dotsPath();
 
 /// "avx2, 3 threads", for INFO.
