@@ -13,10 +13,10 @@ namespace cortex::kernels {
 /// Rows are processed in groups (see rowGroup). Within a group of T rows the units of equal column lie side by side,
 /// [columns / 32][T], so that a product walks its activations front to back. Dense weights read float32 activations,
 /// arranged likewise: [columns][T].
-enum class ActivationFormat { Dense, Blocks, Factored, SuperBlocks, Words };
+enum class ActivationFormat { Dense, Blocks, Factored, SuperBlocks, Eights };
 inline constexpr ActivationFormat activationFormats[] = {ActivationFormat::Dense, ActivationFormat::Blocks,
                                                          ActivationFormat::Factored, ActivationFormat::SuperBlocks,
-                                                         ActivationFormat::Words};
+                                                         ActivationFormat::Eights};
 
 /// Blocks, where one instruction multiplies bytes and sums to int32: x[i] ≈ scale · codes[i], codes in −127 … 127 as in
 /// all that follow.
@@ -49,20 +49,25 @@ struct ActivationPart {
     int16_t centres[2][2];
 };
 
-/// Words, for weights of eight bits in blocks of 32: x[i] ≈ scale · codes[i] with codes of sixteen bits, since a pair
-/// of int8 products would fill int16 anyway.
-struct ActivationWords {
-    static constexpr int largestCode = 127 << 8; ///< what eight bits can hold is held as exactly
+/// Eights, for weights of eight bits: x[i] ≈ scale · factors[i % 16 / 4] · codes[i]. Two products of a pair are summed
+/// to int16 before they are widened, those of columns 4j … 4j + 3 and 16 + 4j … 16 + 4j + 3, by a factor of these
+/// eight. They fit because the positive codes of one lane of int16, 4j, 4j + 1, 16 + 4j and 16 + 4j + 1 or the other
+/// four, add up to 128 at most, and the negative ones too: 128 · 255 fits.
+struct ActivationEights {
+    static constexpr int largestFactor = 1 << 12; ///< 32 columns of eight bits still fit int32
 
-    int16_t codes[32]; ///< of columns 4j, 4j + 2, 4j + 1, 4j + 3, and so on: as registers of bytes are taken apart
+    int8_t codes[32];
+    int16_t factors[4][2]; ///< each twice, for both of a pair
+    int32_t start; ///< −128 · Σ factor · codes: what sums start from, as bytes stand for byte − 128
     float scale; ///< of the row
 };
 
 /// Bytes of a unit of columns, and how many columns it has.
 constexpr size_t unitBytes(ActivationFormat format)
 {
-    constexpr size_t bytes[std::size(activationFormats)] = {
-        sizeof(float), sizeof(ActivationBlock), sizeof(FactoredBlock), sizeof(ActivationPart), sizeof(ActivationWords)};
+    constexpr size_t bytes[std::size(activationFormats)] = {sizeof(float), sizeof(ActivationBlock),
+                                                            sizeof(FactoredBlock), sizeof(ActivationPart),
+                                                            sizeof(ActivationEights)};
     return bytes[size_t(format)];
 }
 

@@ -17,7 +17,7 @@ struct CodeTraits {
     int tableBits = 0; ///< codes are looked up in a table of numbers of this many bits; 0: they are the numbers
     bool exponents = false; ///< the scale is a power of two, stored as its exponent
 
-    /// Bits of the numbers that are multiplied; eight are signed, fewer are not.
+    /// Bits of the numbers that are multiplied.
     constexpr int productBits() const { return tableBits > 0 ? tableBits : bits; }
 };
 

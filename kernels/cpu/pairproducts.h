@@ -20,16 +20,16 @@ template <Type type>
 struct PairShape {
     static constexpr CodeTraits code = codeTraits(type);
     static constexpr int bits = code.productBits();
-    /// Pairs of int16 that are summed to int32 at once.
-    static constexpr bool words = bits == 8 && !code.superBlocks;
-    /// One product of a pair fills int16.
-    static constexpr bool wide = bits == 8 && code.superBlocks;
+    /// Two products of a pair fill int16, and are widened by a factor of their own (ActivationEights).
+    static constexpr bool wide = bits == 8;
+    /// Summed in integers over a whole super-block.
+    static constexpr bool superBlocks = code.superBlocks && !wide;
     /// Sums start from their zero point: codes of six bits would not fit as they are.
     static constexpr bool centred = bits == 6;
     /// Registers of codes that stay while rows pass by: a pair reaches 2 · 127 · (2^bits − 1), of which as many fit
-    /// int16; halves have scales of their own; a wide register brings its absolute values.
-    static constexpr int resident = words || (bits <= 4 && !code.halfScales) ? 8 : 4;
-    static constexpr int groups = (words ? 16 : 8) / resident;
+    /// int16; halves have scales of their own.
+    static constexpr int resident = wide || (bits <= 4 && !code.halfScales) ? 8 : 4;
+    static constexpr int groups = 8 / resident;
 };
 
 /// Rows that pass by side by side: chains of additions enough to keep the processor busy, and their sums fit beside
@@ -42,56 +42,62 @@ template <class V, Type type, int group>
 [[gnu::always_inline]] inline void loadCodes(typename V::B (&w)[PairShape<type>::resident], const uint8_t* quants)
 {
     constexpr int resident = PairShape<type>::resident;
-    if constexpr (PairShape<type>::words) {
-        forConstants<resident / 2>([&](auto j) CORTEX_INLINE {
-            const auto bytes = codesAt<V, type, group * resident / 2 + j>(quants);
-            w[2 * j] = V::settled(typename V::B(V::evenSigned(bytes)));
-            w[2 * j + 1] = V::settled(typename V::B(V::oddSigned(bytes)));
-        });
-    } else {
-        forConstants<resident>(
-            [&](auto j) CORTEX_INLINE { w[j] = V::settled(codesAt<V, type, group * resident + j>(quants)); });
-    }
+    forConstants<resident>([&](auto j)
+                               CORTEX_INLINE { w[j] = V::settled(codesAt<V, type, group * resident + j>(quants)); });
 }
 
-/// sums [rows] = the products of the columns of group `group`, times the factor.
+/// sums [rows] = the products of 32 columns of eight bits.
+template <class V, int rows>
+[[gnu::always_inline]] inline void multiplyEights(typename V::I (&sums)[rows], const typename V::B (&w)[8],
+                                                  const ActivationEights* a)
+{
+    CORTEX_UNROLL
+    for (int t = 0; t < rows; ++t)
+        sums[t] = V::setInt(a[t].start);
+    forConstants<4>([&](auto j) CORTEX_INLINE {
+        CORTEX_UNROLL
+        for (int t = 0; t < rows; ++t) {
+            const auto first = V::pairsUnsigned(w[j], a[t].codes + 4 * j);
+            const auto both = V::settled(V::addPairs(first, V::pairsUnsigned(w[4 + j], a[t].codes + 16 + 4 * j)));
+            sums[t] = V::settled(V::addInt(sums[t], V::multiplyPairs(both, V::repeatPair(a[t].factors[j]))));
+        }
+    });
+}
+
+/// pairs [rows] = the products of the columns of group `group`.
 template <class V, Type type, int rows, int group, class Unit>
-[[gnu::always_inline]] inline void multiplyColumns(typename V::I (&sums)[rows],
-                                                   const typename V::B (&w)[PairShape<type>::resident],
-                                                   [[maybe_unused]] typename V::S factor, const Unit* a)
+[[gnu::always_inline]] inline void multiplyPairs(typename V::S (&pairs)[rows],
+                                                 const typename V::B (&w)[PairShape<type>::resident], const Unit* a)
 {
     using Shape = PairShape<type>;
-    [[maybe_unused]] typename V::S pairs[rows];
     if constexpr (Shape::centred) {
         CORTEX_UNROLL
         for (int t = 0; t < rows; ++t)
             pairs[t] = V::repeatPair(a[t].centres[group]);
     }
     forConstants<Shape::resident>([&](auto j) CORTEX_INLINE {
-        constexpr int at = group * Shape::resident + j;
+        constexpr int at = 4 * (group * Shape::resident + j);
         CORTEX_UNROLL
         for (int t = 0; t < rows; ++t) {
-            if constexpr (Shape::words || Shape::wide) {
-                typename V::I products;
-                if constexpr (Shape::words)
-                    products = V::multiplyPairs(typename V::S(w[j]), V::repeatPair(a[t].codes + 2 * at));
-                else
-                    products = V::multiplyPairs(V::pairsSigned(w[j], a[t].codes + 4 * at), factor);
-                sums[t] = j == 0 ? products : V::settled(V::addInt(sums[t], products));
-            } else {
-                const auto products = V::pairsUnsigned(w[j], a[t].codes + 4 * at);
-                pairs[t] = j == 0 && !Shape::centred ? products : V::settled(V::addPairs(pairs[t], products));
-            }
+            const auto products = V::pairsUnsigned(w[j], a[t].codes + at);
+            pairs[t] = j == 0 && !Shape::centred ? products : V::settled(V::addPairs(pairs[t], products));
         }
     });
-    if constexpr (!Shape::words && !Shape::wide) {
+}
+
+/// sums [rows] = the products of the columns of group `group`, times the rows' factors.
+template <class V, Type type, int rows, int group, class Unit>
+[[gnu::always_inline]] inline void multiplyBlock(typename V::I (&sums)[rows],
+                                                 const typename V::B (&w)[PairShape<type>::resident], const Unit* a)
+{
+    if constexpr (PairShape<type>::wide) {
+        multiplyEights<V, rows>(sums, w, a);
+    } else {
+        typename V::S pairs[rows];
+        multiplyPairs<V, type, rows, group>(pairs, w, a);
         CORTEX_UNROLL
-        for (int t = 0; t < rows; ++t) {
-            if constexpr (Shape::code.superBlocks)
-                sums[t] = V::multiplyPairs(pairs[t], factor);
-            else
-                sums[t] = V::multiplyPairs(pairs[t], V::repeatPair(a[t].factor));
-        }
+        for (int t = 0; t < rows; ++t)
+            sums[t] = V::multiplyPairs(pairs[t], V::repeatPair(a[t].factor));
     }
 }
 
@@ -101,12 +107,15 @@ struct BlockScales {
     static constexpr CodeTraits code = codeTraits(type);
     static constexpr bool hasMinimum = code.minimums || code.zeroShift >= 0;
 
-    explicit BlockScales(const uint8_t* packed)
+    /// Those of a super-block's part, where it is products of blocks that a type in such has.
+    BlockScales(const uint8_t* packed, [[maybe_unused]] int part)
     {
         if constexpr (code.exponents)
             scale = V::fromExponent8(packed);
         else
             scale = V::fromHalf(reinterpret_cast<const uint16_t*>(packed));
+        if constexpr (code.superBlocks)
+            scale = V::mul(scale, V::fromSigned8(packed + (2 + part) * V::lanes));
         if constexpr (code.minimums)
             minimum = V::fromHalf(reinterpret_cast<const uint16_t*>(packed + 2 * V::lanes));
         else if constexpr (hasMinimum)
@@ -129,7 +138,7 @@ template <class V, Type type, int rows, class Unit>
         loadCodes<V, type, group>(w, quants);
         for (int first = 0; first < rows; first += abreast) {
             typename V::I products[abreast];
-            multiplyColumns<V, type, abreast, group>(products, w, typename V::S(), a + first);
+            multiplyBlock<V, type, abreast, group>(products, w, a + first);
             CORTEX_UNROLL
             for (int i = 0; i < abreast; ++i) {
                 const int t = first + i;
@@ -147,22 +156,25 @@ template <class V, Type type, int rows, class Unit>
     });
 }
 
-/// Types in blocks of 32.
+/// Types in blocks of 32, and of eight bits.
 template <class V, Type type, int rows>
 void blockProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
 {
     constexpr CodeTraits code = codeTraits(type);
-    using Unit = std::conditional_t<PairShape<type>::words, ActivationWords, FactoredBlock>;
+    constexpr int parts = code.superBlocks ? 8 : 1;
+    using Unit = std::conditional_t<PairShape<type>::wide, ActivationEights, FactoredBlock>;
     const auto* packed = reinterpret_cast<const uint8_t*>(tile);
     const auto* a = static_cast<const Unit*>(activations);
     for (int t = 0; t < rows; ++t)
         V::store(sums + t * V::lanes, V::set(0));
-    for (int64_t column = 0; column < columns; column += 32, a += rows) {
-        const BlockScales<V, type> scales(packed);
+    for (int64_t column = 0; column < columns; column += 32 * parts) {
+        const uint8_t* scales = packed;
         packed += code.scaleBytes * V::lanes;
-        prefetchTile<V, type, rows>(packed);
-        addBlocks<V, type, rows>(sums, packed, scales, a);
-        packed += code.quantBytes * V::lanes;
+        for (int part = 0; part < parts; ++part, a += rows) {
+            prefetchTile<V, type, rows>(packed);
+            addBlocks<V, type, rows>(sums, packed, BlockScales<V, type>(scales, part), a);
+            packed += code.quantBytes * V::lanes;
+        }
     }
     a -= rows;
     for (int t = 0; t < rows; ++t, sums += V::lanes)
@@ -242,11 +254,11 @@ template <class V, Type type, int rows>
         loadCodes<V, type, group>(w, quants);
         const auto factor = scales.factor(part, group);
         for (int t = 0; t < rows; t += abreast) {
-            typename V::I products[abreast];
-            multiplyColumns<V, type, abreast, group>(products, w, factor, a + t);
+            typename V::S pairs[abreast];
+            multiplyPairs<V, type, abreast, group>(pairs, w, a + t);
             CORTEX_UNROLL
             for (int i = 0; i < abreast; ++i)
-                totals[t + i] = V::addInt(totals[t + i], products[i]);
+                totals[t + i] = V::addInt(totals[t + i], V::multiplyPairs(pairs[i], factor));
         }
     });
 }
@@ -303,7 +315,7 @@ void superProduct(const std::byte* tile, int64_t columns, const void* activation
 template <class V, Type type, int rows>
 void pairProduct(const std::byte* tile, int64_t columns, const void* activations, float* sums)
 {
-    if constexpr (codeTraits(type).superBlocks)
+    if constexpr (PairShape<type>::superBlocks)
         superProduct<V, type, rows>(tile, columns, activations, sums);
     else
         blockProduct<V, type, rows>(tile, columns, activations, sums);

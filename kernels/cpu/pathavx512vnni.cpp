@@ -13,14 +13,10 @@ struct VectorAvx512Vnni : VectorAvx512 {
     static constexpr int largestDense = 16;
     static constexpr bool unsignedDot = true;
 
-    // What products by dots want besides (dotproducts.h, farattention.h): bytes, and halves of bytes, as floats; v ·
-    // 2ⁿ; and sum + Σ w · a of four neighbouring bytes, those of w being unsigned (and a's signed) or signed
-    // (unsigned).
+    // What products by dots want besides (dotproducts.h, farattention.h): unsigned bytes, and halves of bytes, as
+    // floats; v · 2ⁿ; and sum + Σ w · a of four neighbouring bytes, those of w being unsigned (and a's signed) or
+    // signed (unsigned).
     static F fromUnsigned8(const uint8_t* p) { return toFloat(widenBytes(p)); }
-    static F fromSigned8(const uint8_t* p)
-    {
-        return toFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-    }
     static F fromLowNibble8(const uint8_t* p)
     {
         return toFloat(_mm512_and_si512(widenBytes(p), _mm512_set1_epi32(15)));

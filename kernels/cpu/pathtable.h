@@ -85,8 +85,8 @@ ActivationFormat formatFor(Type type)
         return ActivationFormat::Dense;
     const CodeTraits code = codeTraits(type);
     return V::unsignedDot         ? ActivationFormat::Blocks
+        : code.productBits() == 8 ? ActivationFormat::Eights
         : code.superBlocks        ? ActivationFormat::SuperBlocks
-        : code.productBits() == 8 ? ActivationFormat::Words
                                   : ActivationFormat::Factored;
 }
 

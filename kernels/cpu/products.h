@@ -39,15 +39,14 @@ typename V::B field(typename V::B fields)
         return V::both(fields, V::bytes(mask));
 }
 
-/// What the codes of a type with a table stand for, as unsigned numbers where the products want such: less the zero
-/// point (see zeroPoint) they are iq4Values and fp4Values.
-template <class V, Type type>
+/// What the codes of a type with a table stand for, as unsigned numbers: less the zero point they are iq4Values and
+/// fp4Values.
+template <Type type>
 constexpr std::array<uint8_t, 16> codeTable()
 {
     std::array<uint8_t, 16> table{};
     for (size_t i = 0; i < table.size(); ++i)
-        table[i] =
-            type == Type::MXFP4 ? uint8_t(fp4Values[i] + 16) : uint8_t(iq4Values[i] + (V::unsignedDot ? 128 : 0));
+        table[i] = type == Type::MXFP4 ? uint8_t(fp4Values[i] + 16) : uint8_t(iq4Values[i] + 128);
     return table;
 }
 
@@ -65,14 +64,15 @@ template <int n, class F>
     callWithEach(f, std::make_integer_sequence<int, n>());
 }
 
-/// The numbers of columns 4j … 4j + 3 of a block of every row of a tile: those of row r in bytes 4r … 4r + 3.
+/// The numbers of columns 4j … 4j + 3 of a block of every row of a tile: those of row r in bytes 4r … 4r + 3. Bytes of
+/// eight bits stand for byte − 128, which the products undo.
 template <class V, Type type, int j>
 [[gnu::always_inline]] inline typename V::B codesAt(const uint8_t* quants)
 {
     constexpr CodeTraits code = codeTraits(type);
     const auto load = [quants](int at) { return V::loadBytes(quants + at * 4 * V::lanes); };
     if constexpr (code.bits == 8) {
-        return V::unsignedDot ? V::addBytes(load(j), V::bytes(128)) : load(j); // undone by zeroPoint
+        return V::addBytes(load(j), V::bytes(128));
     } else {
         typename V::B w;
         constexpr int six = j / 4 * 3; // the first of three registers of six bits
@@ -90,7 +90,7 @@ template <class V, Type type, int j>
         else if constexpr (code.bits == 5)
             w = V::either(w, field<V, 1, j, 4>(load(4)));
         if constexpr (code.tableBits > 0) {
-            static constexpr std::array<uint8_t, 16> table = codeTable<V, type>();
+            static constexpr std::array<uint8_t, 16> table = codeTable<type>();
             w = V::lookup(table.data(), w);
         }
         return w;

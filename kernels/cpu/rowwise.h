@@ -247,21 +247,51 @@ void quantizeSuperBlocks(ActivationPart* parts, int stride, const float* x, int6
     }
 }
 
+/// What decides a factor of eights (see there): the largest sum of a lane's four columns of one sign, for the columns
+/// i % 16 / 4 of all lanes.
 template <class V>
-void quantizeWords(ActivationWords* words, int stride, const float* x, int64_t columns)
+typename V::F laneMagnitude(typename V::F first, typename V::F second)
 {
-    constexpr float most = ActivationWords::largestCode;
-    const float magnitude = usableMagnitude(largestMagnitude<V>(x, columns));
-    const typename V::F inverse = V::set(magnitude > 0 ? most / magnitude : 0);
-    for (int64_t column = 0; column < columns; column += 32, x += 32, words += stride) {
-        for (int i = 0; i < 32; i += V::lanes)
-            V::storeWords(words->codes + i, V::mul(V::load(x + i), inverse));
-        for (int i = 0; i < 32; i += 4) {
-            const int16_t second = words->codes[i + 1];
-            words->codes[i + 1] = words->codes[i + 2];
-            words->codes[i + 2] = second;
+    const auto zero = V::set(0);
+    const auto positive = V::add(V::max(first, zero), V::max(second, zero));
+    const auto negative = V::add(V::min(first, zero), V::min(second, zero));
+    return V::largestOfFour(
+        V::max(V::add(positive, V::neighbour(positive)), V::abs(V::add(negative, V::neighbour(negative)))));
+}
+
+template <class V>
+void quantizeEights(ActivationEights* units, int stride, const float* x, int64_t columns)
+{
+    using F = typename V::F;
+    // Four codes grow by a half each at most when they are rounded; sums below 129 are 128. The last bits are kept
+    // clear of what multiplying rounds.
+    constexpr float limit = 127 * (1 - 0x1p-21f), most = ActivationEights::largestFactor;
+    F largest = V::set(0);
+    for (int64_t column = 0; column < columns; column += 32)
+        for (int64_t i = column; i < column + 16; i += V::lanes)
+            largest = V::max(largest, laneMagnitude<V>(V::load(x + i), V::load(x + 16 + i)));
+    const float magnitude = usableMagnitude(V::largest(largest));
+    const F part = V::set(magnitude > 0 ? (most - 1) / magnitude : 0);
+    const F inverse = V::set(magnitude > 0 ? most / magnitude * limit : 0);
+    for (int64_t column = 0; column < columns; column += 32, x += 32, units += stride) {
+        F sum = V::set(0);
+        int16_t factors[16];
+        for (int i = 0; i < 16; i += V::lanes) {
+            const F values[] = {V::load(x + i), V::load(x + 16 + i)};
+            // Rounded up. This bound, and those of codes, are for what is no number.
+            const F factor =
+                V::min(V::add(V::round(V::mul(laneMagnitude<V>(values[0], values[1]), part)), V::set(1)), V::set(most));
+            V::storeWords(factors + i, factor);
+            const F scale = V::div(inverse, factor);
+            for (int half = 0; half < 2; ++half) {
+                const F code = V::min(V::max(V::mul(values[half], scale), V::set(-127)), V::set(127));
+                sum = V::fma(V::toFloat(V::storeCodes(units->codes + 16 * half + i, code)), factor, sum);
+            }
         }
-        words->scale = magnitude / most;
+        for (int i = 0; i < 16; i += 4)
+            units->factors[i / 4][0] = units->factors[i / 4][1] = factors[i];
+        units->start = -128 * int32_t(V::sum(sum)); // a whole number of 24 bits
+        units->scale = magnitude / (most * limit);
     }
 }
 
@@ -275,8 +305,8 @@ void quantizeRow(ActivationFormat format, void* units, int stride, const float* 
         return quantizeFactored<V>(static_cast<FactoredBlock*>(units), stride, x, columns);
     case ActivationFormat::SuperBlocks:
         return quantizeSuperBlocks<V>(static_cast<ActivationPart*>(units), stride, x, columns);
-    case ActivationFormat::Words:
-        return quantizeWords<V>(static_cast<ActivationWords*>(units), stride, x, columns);
+    case ActivationFormat::Eights:
+        return quantizeEights<V>(static_cast<ActivationEights*>(units), stride, x, columns);
     case ActivationFormat::Dense:
         return;
     }

@@ -51,6 +51,12 @@ struct VectorAvx2 {
         m = _mm_max_ps(m, _mm_movehl_ps(m, m));
         return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
     }
+    static F neighbour(F v) { return _mm256_permute_ps(v, 0xb1); }
+    static F largestOfFour(F v)
+    {
+        const F pairs = max(v, neighbour(v));
+        return max(pairs, _mm256_permute_ps(pairs, 0x4e));
+    }
 
     static F fromHalf(const uint16_t* p)
     {
@@ -71,6 +77,10 @@ struct VectorAvx2 {
     static I setInt(int32_t x) { return _mm256_set1_epi32(x); }
     static I addInt(I a, I b) { return _mm256_add_epi32(a, b); }
     static F toFloat(I v) { return _mm256_cvtepi32_ps(v); }
+    static F fromSigned8(const uint8_t* p)
+    {
+        return toFloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+    }
     static I storeCodes(int8_t* p, F v)
     {
         const I n = _mm256_cvtps_epi32(v);
@@ -126,10 +136,6 @@ struct VectorAvx2 {
 
     static S pairsUnsigned(B w, const int8_t* a) { return _mm256_maddubs_epi16(w, repeat(a)); }
     static S pairsByUnsigned(B w, const uint8_t* a) { return _mm256_maddubs_epi16(repeat(a), w); }
-    static S pairsSigned(B w, const int8_t* a)
-    {
-        return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(repeat(a), w));
-    }
     static I dotPairs(I sum, S w, const int16_t* a) { return settled(addInt(sum, _mm256_madd_epi16(w, repeat(a)))); }
     static S addPairs(S a, S b) { return _mm256_add_epi16(a, b); }
     static I multiplyPairs(S a, S b) { return _mm256_madd_epi16(a, b); }
@@ -141,8 +147,6 @@ struct VectorAvx2 {
     }
     static S repeatPair(const int16_t* pair) { return repeat(pair); }
     static I widen(S s) { return _mm256_madd_epi16(s, _mm256_set1_epi16(1)); }
-    static S evenSigned(B v) { return _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8); }
-    static S oddSigned(B v) { return _mm256_srai_epi16(v, 8); }
 
     static B settled(B v)
     {

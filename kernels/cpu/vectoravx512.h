@@ -44,6 +44,12 @@ struct VectorAvx512 {
     }
     static float sum(F v) { return _mm512_reduce_add_ps(v); }
     static float largest(F v) { return _mm512_reduce_max_ps(v); }
+    static F neighbour(F v) { return _mm512_permute_ps(v, 0xb1); }
+    static F largestOfFour(F v)
+    {
+        const F pairs = max(v, neighbour(v));
+        return max(pairs, _mm512_permute_ps(pairs, 0x4e));
+    }
 
     static F fromHalf(const uint16_t* p)
     {
@@ -64,6 +70,10 @@ struct VectorAvx512 {
     static I setInt(int32_t x) { return _mm512_set1_epi32(x); }
     static I addInt(I a, I b) { return _mm512_add_epi32(a, b); }
     static F toFloat(I v) { return _mm512_cvtepi32_ps(v); }
+    static F fromSigned8(const uint8_t* p)
+    {
+        return toFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    }
     static I storeCodes(int8_t* p, F v)
     {
         const I n = _mm512_cvtps_epi32(v);
@@ -108,12 +118,6 @@ struct VectorAvx512 {
 
     static S pairsUnsigned(B w, const int8_t* a) { return _mm512_maddubs_epi16(w, repeat(a)); }
     static S pairsByUnsigned(B w, const uint8_t* a) { return _mm512_maddubs_epi16(repeat(a), w); }
-    static S pairsSigned(B w, const int8_t* a)
-    {
-        const I x = repeat(a);
-        const I signedX = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
-        return _mm512_maddubs_epi16(_mm512_abs_epi8(w), signedX);
-    }
     static I dotPairs(I sum, S w, const int16_t* a) { return settled(addInt(sum, _mm512_madd_epi16(w, repeat(a)))); }
     static S addPairs(S a, S b) { return _mm512_add_epi16(a, b); }
     static I multiplyPairs(S a, S b) { return _mm512_madd_epi16(a, b); }
@@ -125,8 +129,6 @@ struct VectorAvx512 {
     }
     static S repeatPair(const int16_t* pair) { return repeat(pair); }
     static I widen(S s) { return _mm512_madd_epi16(s, _mm512_set1_epi16(1)); }
-    static S evenSigned(B v) { return _mm512_srai_epi16(_mm512_slli_epi16(v, 8), 8); }
-    static S oddSigned(B v) { return _mm512_srai_epi16(v, 8); }
     static B settled(B v)
     {
         __asm__("" : "+v"(v));

@@ -75,6 +75,16 @@ struct VectorPortable {
         const float b = v[2] > v[3] ? v[2] : v[3];
         return a > b ? a : b;
     }
+    /// Lanes 1, 0, 3, 2 …
+    static F neighbour(F v)
+    {
+        return F{v[1], v[0], v[3], v[2]};
+    }
+    /// In each lane the largest of its four.
+    static F largestOfFour(F v)
+    {
+        return set(largest(v));
+    }
 
     static F fromHalf(const uint16_t* p)
     {
@@ -106,6 +116,10 @@ struct VectorPortable {
     static F toFloat(I v)
     {
         return __builtin_convertvector(v, F);
+    }
+    static F fromSigned8(const uint8_t* p)
+    {
+        return F{float(int8_t(p[0])), float(int8_t(p[1])), float(int8_t(p[2])), float(int8_t(p[3]))};
     }
     /// Rounds to int8 (the values are within range); returns the lanes as integers.
     static I storeCodes(int8_t* p, F v)
@@ -203,11 +217,6 @@ struct VectorPortable {
         const B x = B(repeat(a));
         return S(w & 0xff) * evenSigned(x) + S(w >> 8) * oddSigned(x);
     }
-    static S pairsSigned(B w, const int8_t* a)
-    {
-        const B x = B(repeat(a));
-        return evenSigned(w) * evenSigned(x) + oddSigned(w) * oddSigned(x);
-    }
     /// Likewise, of signed bytes with unsigned ones.
     static S pairsByUnsigned(B w, const uint8_t* a)
     {
@@ -252,15 +261,6 @@ struct VectorPortable {
     {
         return (I(s) << 16 >> 16) + (I(s) >> 16);
     }
-    /// The signed bytes at even, and at odd places.
-    static S evenSigned(B v)
-    {
-        return S(v << 8) >> 8;
-    }
-    static S oddSigned(B v)
-    {
-        return S(v) >> 8;
-    }
     /// v, S or I, which the compiler is to compute before it goes on. GCC 12 would rather add up a block's products in
     /// a tree, and keep all of them in memory until then.
     template <class Integers>
@@ -270,6 +270,15 @@ struct VectorPortable {
     }
 
 private:
+    /// The signed bytes at even, and at odd places.
+    static S evenSigned(B v)
+    {
+        return S(v << 8) >> 8;
+    }
+    static S oddSigned(B v)
+    {
+        return S(v) >> 8;
+    }
     static S repeat(const void* a)
     {
         int32_t four;

@@ -12,10 +12,6 @@ struct VectorDots : VectorPortable {
     static constexpr bool unsignedDot = true;
 
     static F fromUnsigned8(const uint8_t* p) { return F{float(p[0]), float(p[1]), float(p[2]), float(p[3])}; }
-    static F fromSigned8(const uint8_t* p)
-    {
-        return F{float(int8_t(p[0])), float(int8_t(p[1])), float(int8_t(p[2])), float(int8_t(p[3]))};
-    }
     static F fromLowNibble8(const uint8_t* p)
     {
         return F{float(p[0] & 15), float(p[1] & 15), float(p[2] & 15), float(p[3] & 15)};
