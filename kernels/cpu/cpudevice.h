@@ -129,6 +129,7 @@ private:
     void forTiles(const LinearInput& input, Formats formats, int64_t tiles, int64_t tileBytes, const Consume& consume);
     void multiplyTiles(const CpuWeight& weight, int64_t tile, int64_t tiles, Group group,
                        const Activations& activations, float* sums) const;
+    void askForOutput(const Tensor& out, int64_t tile, int64_t tiles, Group group) const;
     void storeTiles(const LinearOutput& output, const float* sums, int64_t tile, int64_t tiles, Group group) const;
     static int64_t attentionPartials(const WorkspaceLimits& limits);
     template <class MakeTask>

@@ -183,6 +183,17 @@ void CpuDevice::multiplyTiles(const CpuWeight& weight, int64_t tile, int64_t til
         product(weight.tile(tile + i), weight.columns(), rows, sums + i * group.rows * m_path.tileRows);
 }
 
+/// Asks for the memory that storeTiles is to write: products are long enough to bring it.
+void CpuDevice::askForOutput(const Tensor& out, int64_t tile, int64_t tiles, Group group) const
+{
+    constexpr int64_t line = 64 / sizeof(float);
+    const int64_t begin = tile * m_path.tileRows;
+    const int64_t end = std::min(begin + tiles * m_path.tileRows, out.columns());
+    for (int64_t row = group.first; row < group.first + group.rows; ++row)
+        for (int64_t column = begin; column < end; column += line)
+            __builtin_prefetch(floats(out) + row * rowStride(out) + column, 1);
+}
+
 /// Adds up what LinearOutput asks for, of the products of neighbouring tiles.
 void CpuDevice::storeTiles(const LinearOutput& output, const float* sums, int64_t tile, int64_t tiles,
                            Group group) const
@@ -216,6 +227,7 @@ void CpuDevice::linear(const LinearInput& input, std::span<const LinearOutput> o
                      const int64_t own = cpu(*output->weight).tiles();
                      if (const int64_t count = std::min(own, endTile) - tile; count > 0) {
                          alignas(64) float sums[tilesPerTurn * largestProduct];
+                         askForOutput(output->out, tile, count, group);
                          multiplyTiles(cpu(*output->weight), tile, count, group, activations, sums);
                          storeTiles(*output, sums, tile, count, group);
                          tile += count;
@@ -241,6 +253,7 @@ void CpuDevice::gatedLinear(const LinearInput& input, const Weight& gate, const 
     forTiles(input, formats, g.tiles(), tileBytes,
              [&](int64_t tile, int64_t endTile, Group group, const Activations& activations) {
                  alignas(64) float gated[tilesPerTurn * largestProduct], raised[tilesPerTurn * largestProduct];
+                 askForOutput(out, tile, endTile - tile, group);
                  multiplyTiles(g, tile, endTile - tile, group, activations, gated);
                  multiplyTiles(u, tile, endTile - tile, group, activations, raised);
                  m_path.gate(activation, gated, gated, raised, (endTile - tile) * group.rows * m_path.tileRows);
