@@ -18,6 +18,14 @@ inline constexpr ActivationFormat activationFormats[] = {ActivationFormat::Dense
                                                          ActivationFormat::Factored, ActivationFormat::SuperBlocks,
                                                          ActivationFormat::Eights};
 
+/// Sums of the codes of 32 columns: of the first and the last sixteen, there of columns 4j and 4j + 1, and of the others.
+struct CodeSums {
+    int16_t pairs[2][2];
+
+    int ofHalf(int half) const { return pairs[half][0] + pairs[half][1]; }
+    int ofAll() const { return ofHalf(0) + ofHalf(1); }
+};
+
 /// Blocks, where one instruction multiplies bytes and sums to int32: x[i] ≈ scale · codes[i], codes in −127 … 127 as in
 /// all that follow.
 struct ActivationBlock {

@@ -4,8 +4,6 @@
 #include "kernels/cpu/activations.h"
 #include "kernels/device.h"
 
-#include <array>
-
 // Operations on single rows of activations, for any vector type V. Included by the path*.cpp files only; see
 // products.h.
 
@@ -172,19 +170,15 @@ inline float usableMagnitude(float magnitude)
     return magnitude > 1e-30f ? magnitude : 0;
 }
 
-/// Writes 32 codes x · inverse; returns the sums of the first and the last sixteen.
+/// Writes 32 codes x · inverse; returns their sums (CodeSums).
 template <class V>
-std::array<int32_t, 2> quantizeCodes(int8_t* codes, const float* x, float inverse)
+CodeSums quantizeCodes(int8_t* codes, const float* x, float inverse)
 {
-    const typename V::F factor = V::set(inverse);
-    std::array<int32_t, 2> sums;
-    for (int half = 0; half < 2; ++half) {
-        typename V::I sum = V::setInt(0);
-        for (int i = half * 16; i < half * 16 + 16; i += V::lanes)
-            sum = V::addInt(sum, V::storeCodes(codes + i, V::mul(V::load(x + i), factor)));
-        sums[size_t(half)] = V::sumInt(sum);
-    }
-    return sums;
+    typename V::F values[32 / V::lanes];
+    for (int i = 0; i < 32 / V::lanes; ++i)
+        values[i] = V::mul(V::load(x + i * V::lanes), V::set(inverse));
+    V::storeBlock(codes, values);
+    return V::sumBlock(codes);
 }
 
 template <class V>
@@ -193,10 +187,10 @@ void quantizeBlocks(ActivationBlock* blocks, int stride, const float* x, int64_t
     for (int64_t column = 0; column < columns; column += 32, x += 32, blocks += stride) {
         const float magnitude = usableMagnitude(largestMagnitude<V>(x, 32));
         const auto sums = quantizeCodes<V>(blocks->codes, x, magnitude > 0 ? 127 / magnitude : 0);
-        for (size_t half = 0; half < 2; ++half)
-            blocks->negatedSums[half] = -sums[half];
+        for (int half = 0; half < 2; ++half)
+            blocks->negatedSums[half] = -sums.ofHalf(half);
         blocks->scale = magnitude / 127;
-        blocks->scaledSum = blocks->scale * float(sums[0] + sums[1]);
+        blocks->scaledSum = blocks->scale * float(sums.ofAll());
     }
 }
 
@@ -212,23 +206,8 @@ void quantizeFactored(FactoredBlock* blocks, int stride, const float* x, int64_t
         const int32_t factor = part > 0 ? int32_t(__builtin_ceilf(part * most)) : 0; // part: NaN beside infinity
         const auto sums = quantizeCodes<V>(blocks->codes, x, factor > 0 ? 127 / magnitude * (most / float(factor)) : 0);
         blocks->factor[0] = blocks->factor[1] = int16_t(factor);
-        blocks->sum = float(factor) * float(sums[0] + sums[1]);
+        blocks->sum = float(factor) * float(sums.ofAll());
         blocks->scale = scale;
-    }
-}
-
-/// Fills in what sums of pairs start from.
-inline void centre(ActivationPart& part)
-{
-    for (int half = 0; half < 2; ++half) {
-        const int8_t* codes = part.codes + 16 * half;
-        int32_t sums[2] = {};
-        for (int j = 0; j < 16; j += 4) {
-            sums[0] += codes[j] + codes[j + 1];
-            sums[1] += codes[j + 2] + codes[j + 3];
-        }
-        for (int i = 0; i < 2; ++i)
-            part.centres[half][i] = int16_t(-32 * sums[i]);
     }
 }
 
@@ -240,9 +219,11 @@ void quantizeSuperBlocks(ActivationPart* parts, int stride, const float* x, int6
         for (int part = 0; part < 8; ++part, x += 32, parts += stride) {
             const auto sums = quantizeCodes<V>(parts->codes, x, magnitude > 0 ? 127 / magnitude : 0);
             parts->scale = magnitude / 127;
-            centre(*parts);
+            for (int half = 0; half < 2; ++half)
+                for (int i = 0; i < 2; ++i)
+                    parts->centres[half][i] = int16_t(-32 * sums.pairs[half][i]);
             ActivationPart& even = *(parts - part % 2 * stride);
-            even.negatedSums[part % 2] = int16_t(-sums[0] - sums[1]);
+            even.negatedSums[part % 2] = int16_t(-sums.ofAll());
         }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include "kernels/cpu/activations.h"
+
 #include <immintrin.h>
 
 #include <cstdint>
@@ -87,6 +89,25 @@ struct VectorAvx2 {
         const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1));
         _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
         return n;
+    }
+    static void storeBlock(int8_t* p, const F (&values)[4])
+    {
+        const I first = _mm256_packs_epi32(_mm256_cvtps_epi32(values[0]), _mm256_cvtps_epi32(values[1]));
+        const I second = _mm256_packs_epi32(_mm256_cvtps_epi32(values[2]), _mm256_cvtps_epi32(values[3]));
+        const I fours = _mm256_packs_epi16(first, second); // 0, 2, 4, 6, 1, 3, 5, 7
+        const I codes = _mm256_permutevar8x32_epi32(fours, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+        _mm256_storeu_si256(reinterpret_cast<I*>(p), codes);
+    }
+    static CodeSums sumBlock(const int8_t* p)
+    {
+        const I codes = _mm256_loadu_si256(reinterpret_cast<const I*>(p));
+        I pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), codes);
+        pairs = _mm256_add_epi16(pairs, _mm256_srli_si256(pairs, 8));
+        pairs = _mm256_add_epi16(pairs, _mm256_srli_si256(pairs, 4));
+        const int32_t halves[] = {_mm256_extract_epi32(pairs, 0), _mm256_extract_epi32(pairs, 4)};
+        CodeSums sums;
+        std::memcpy(&sums, halves, sizeof sums);
+        return sums;
     }
     static void storeWords(int16_t* p, F v)
     {

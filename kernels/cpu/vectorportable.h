@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
+#include "kernels/cpu/activations.h"
 #include "kernels/types.h"
 
 #include <cstdint>
@@ -128,6 +129,19 @@ struct VectorPortable {
         for (int i = 0; i < lanes; ++i)
             p[i] = int8_t(n[i]);
         return n;
+    }
+    /// Rounds 32 values, likewise.
+    static void storeBlock(int8_t* p, const F (&values)[32 / lanes])
+    {
+        for (int i = 0; i < 32 / lanes; ++i)
+            storeCodes(p + i * lanes, values[i]);
+    }
+    static CodeSums sumBlock(const int8_t* p)
+    {
+        CodeSums sums{};
+        for (int i = 0; i < 32; ++i)
+            sums.pairs[i / 16][i / 2 % 2] = int16_t(sums.pairs[i / 16][i / 2 % 2] + p[i]);
+        return sums;
     }
     /// Rounds to int16 (the values are within range).
     static void storeWords(int16_t* p, F v)
