@@ -18,7 +18,8 @@ inline constexpr ActivationFormat activationFormats[] = {ActivationFormat::Dense
                                                          ActivationFormat::Factored, ActivationFormat::SuperBlocks,
                                                          ActivationFormat::Eights};
 
-/// Sums of the codes of 32 columns: of the first and the last sixteen, there of columns 4j and 4j + 1, and of the others.
+/// Sums of the codes of 32 columns: of the first and the last sixteen, there of columns 4j and 4j + 1, and of the
+/// others.
 struct CodeSums {
     int16_t pairs[2][2];
 
