@@ -49,8 +49,8 @@ void respondOperation(const std::shared_ptr<ResponseStream>& response, const Mod
 
 } // namespace
 
-FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, ModelRouter& router, Proxy& proxy,
-                     FleetEvents& events)
+FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore& store, ModelRouter& router,
+                     Proxy& proxy, FleetEvents& events)
     : m_server(server)
     , m_authenticator(config)
     , m_store(store)
@@ -58,7 +58,7 @@ FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore
     , m_proxy(proxy)
     , m_events(events)
 {
-    // Probes and load balancers have no key.
+    m_server.setAdmission([this](const HttpRequest& head) { return admit(head); });
     m_server.route("GET", QStringLiteral("/"),
                    [this](const HttpRequest&, const Response& response) { about(response); });
     m_server.route("GET", QStringLiteral("/health"),
@@ -67,44 +67,48 @@ FrontDoor::FrontDoor(HttpServer& server, const GatewayConfig& config, FleetStore
     setOperatorRoutes();
 }
 
-void FrontDoor::guarded(const QByteArray& method, const QString& pattern, HttpServer::Handler handler)
+/// A key is asked for before a request's body, and at every path but two: probes and load balancers have none.
+std::optional<HttpRefusal> FrontDoor::admit(const HttpRequest& head) const
 {
-    m_server.route(method, pattern,
-                   [this, handler = std::move(handler)](const HttpRequest& request, const Response& response) {
-                       if (const std::optional<RouteError> refusal = m_authenticator.check(request.headers))
-                           respondError(response, *refusal);
-                       else
-                           handler(request, response);
-                   });
+    if (head.path == QLatin1String("/") || head.path == QLatin1String("/health"))
+        return std::nullopt;
+    const std::optional<RouteError> refusal = m_authenticator.check(head.headers);
+    if (!refusal)
+        return std::nullopt;
+    HttpHeaders headers = refusal->headers();
+    headers.append("WWW-Authenticate", "Bearer"); // a 401 has to say what it asks for (RFC 9110, 15.5.2)
+    return HttpRefusal{.status = refusal->status,
+                       .body = QJsonDocument(refusal->toJson()).toJson(QJsonDocument::Compact),
+                       .headers = headers};
 }
 
 void FrontDoor::setClientRoutes()
 {
     for (const char* path : {"/v1/chat/completions", "/v1/completions"}) {
         const QString route = QString::fromLatin1(path);
-        guarded("POST", route, [this, route](const HttpRequest& request, const Response& response) {
+        m_server.route("POST", route, [this, route](const HttpRequest& request, const Response& response) {
             m_proxy.forward(request, response, route);
         });
     }
-    guarded("GET", QStringLiteral("/v1/models"), [this](const HttpRequest&, const Response& response) {
+    m_server.route("GET", QStringLiteral("/v1/models"), [this](const HttpRequest&, const Response& response) {
         response->respondJson(200, modelList(m_store.state().snapshot(), m_created));
     });
-    guarded("GET", QStringLiteral("/v1/models/{id}"),
-            [this](const HttpRequest& request, const Response& response) { model(request, response); });
+    m_server.route("GET", QStringLiteral("/v1/models/{id}"),
+                   [this](const HttpRequest& request, const Response& response) { model(request, response); });
 }
 
 void FrontDoor::setOperatorRoutes()
 {
-    guarded("GET", QStringLiteral("/api/fleet"), [this](const HttpRequest&, const Response& response) {
+    m_server.route("GET", QStringLiteral("/api/fleet"), [this](const HttpRequest&, const Response& response) {
         response->respondJson(200, toJson(m_store.state().snapshot()));
     });
-    guarded("GET", QStringLiteral("/api/events"), [this](const HttpRequest&, const Response& response) {
+    m_server.route("GET", QStringLiteral("/api/events"), [this](const HttpRequest&, const Response& response) {
         m_events.add(response, m_store.state().snapshot());
     });
-    guarded("POST", QStringLiteral("/api/models/{id}/load"),
-            [this](const HttpRequest& request, const Response& response) { operate(request, response, true); });
-    guarded("POST", QStringLiteral("/api/models/{id}/unload"),
-            [this](const HttpRequest& request, const Response& response) { operate(request, response, false); });
+    m_server.route("POST", QStringLiteral("/api/models/{id}/load"),
+                   [this](const HttpRequest& request, const Response& response) { operate(request, response, true); });
+    m_server.route("POST", QStringLiteral("/api/models/{id}/unload"),
+                   [this](const HttpRequest& request, const Response& response) { operate(request, response, false); });
 }
 
 void FrontDoor::about(const Response& response) const

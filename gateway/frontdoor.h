@@ -20,7 +20,7 @@ public:
 
 private:
     using Response = std::shared_ptr<ResponseStream>;
-    void guarded(const QByteArray& method, const QString& pattern, HttpServer::Handler handler);
+    std::optional<HttpRefusal> admit(const HttpRequest& head) const;
     void setClientRoutes();
     void setOperatorRoutes();
     void about(const Response& response) const;

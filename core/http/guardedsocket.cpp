@@ -105,9 +105,12 @@ void GuardedSocket::reactToParser()
         answerError(m_parser.errorStatus(), m_parser.errorMessage());
         break;
     case RequestParser::State::Complete:
-        dispatch();
+        if (admit())
+            dispatch();
         break;
     case RequestParser::State::Body:
+        if (!admit())
+            break;
         if (m_parser.expectsContinue() && !std::exchange(m_continueSent, true))
             m_socket->write("HTTP/1.1 100 Continue\r\n\r\n");
         watchReading();
@@ -115,6 +118,25 @@ void GuardedSocket::reactToParser()
     default:
         watchReading();
     }
+}
+
+/// Once for each request, when its head is there. One that is not let in has its answer then; if its body is still to
+/// come, the connection ends with that.
+bool GuardedSocket::admit()
+{
+    if (std::exchange(m_admitted, true))
+        return true;
+    const std::optional<HttpRefusal> refusal = m_context.refusalOf(m_parser.head());
+    if (!refusal)
+        return true;
+    m_isHead = m_parser.head().method == "HEAD";
+    m_isHttp10 = m_parser.isHttp10();
+    m_lingers = m_parser.state() != RequestParser::State::Complete;
+    m_keepsAlive = m_parser.keepsAlive() && !m_lingers;
+    if (m_keepsAlive)
+        m_parser.takeRequest();
+    answerNow(*refusal);
+    return false;
 }
 
 /// One deadline for each part of a request, from its first byte: however slowly bytes trickle in, it stays.
@@ -208,6 +230,7 @@ void GuardedSocket::takeNextRequest()
     if (!keepsAlive())
         return finish();
     m_phase = Phase::Reading;
+    m_admitted = false;
     m_continueSent = false;
     m_isHead = false;
     m_watched = RequestParser::State::Start;
@@ -219,14 +242,20 @@ void GuardedSocket::answerError(int status, const QString& message)
 {
     m_keepsAlive = false;
     m_lingers = true;
-    m_phase = Phase::Responding;
-    m_timer.stop();
-    GuardedResponse response(this, m_isHead, false);
-    m_response = &response;
     HttpHeaders extra;
     if (status == 503)
         extra.append("Retry-After", "5");
-    response.respond(status, "application/json", m_context.errorBody(status, message), extra);
+    answerNow({.status = status, .body = m_context.errorBody(status, message), .headers = extra});
+}
+
+/// An answer of the guard's own, which no route has a part in.
+void GuardedSocket::answerNow(const HttpRefusal& answer)
+{
+    m_phase = Phase::Responding;
+    m_timer.stop();
+    GuardedResponse response(this, m_isHead, m_isHttp10);
+    m_response = &response;
+    response.respond(answer.status, "application/json", answer.body, answer.headers);
 }
 
 // ------------------------------------------------------------------------------------------------------- the end

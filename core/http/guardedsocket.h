@@ -19,6 +19,7 @@ class GuardedSocket;
 struct GuardContext {
     HttpLimits limits;
     HttpServer::ErrorBody errorBody;
+    HttpServer::Admission refusalOf;
     QSet<GuardedSocket*> connections;
     GuardedSocket* dispatching = nullptr; ///< whose request QHttpServer is being shown
     bool closing = false; ///< no further request is taken
@@ -67,10 +68,12 @@ private:
 
     void readRequest();
     void reactToParser();
+    bool admit();
     void dispatch();
     void watchReading();
     void takeNextRequest();
     void answerError(int status, const QString& message);
+    void answerNow(const HttpRefusal& answer);
     void account(qint64 bodyBytes);
     void finish();
     void onReadyRead();
@@ -91,6 +94,7 @@ private:
     Phase m_phase = Phase::Reading;
     bool m_keepsAlive = true;
     bool m_lingers = false; ///< the client may still be sending when its answer is complete
+    bool m_admitted = false; ///< the request whose head is complete
     bool m_continueSent = false;
     qint64 m_bodyBytes = 0; ///< our part of GuardContext::bufferedBytes
     std::optional<HttpRequest> m_request;

@@ -11,11 +11,11 @@
 #include <QJsonObject>
 #include <QTcpServer>
 
+#include <algorithm>
+
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 namespace cortex {
 
@@ -134,6 +134,7 @@ public:
     Private(HttpServer* server, const HttpLimits& limits);
     ~Private() override;
 
+    std::optional<HttpRefusal> refusalOf(const HttpRequest& head) const;
     void answerCurrentRequest();
     void answer(HttpRequest request, const std::shared_ptr<ResponseStream>& response);
     void connectionGone();
@@ -141,6 +142,7 @@ public:
     HttpServer* const q;
     GuardContext context;
     Router router;
+    Admission admission;
     GuardedTcpServer* listener = nullptr; ///< owned by QAbstractHttpServer
     QTimer grace;
 
@@ -167,6 +169,7 @@ HttpServer::Private::Private(HttpServer* server, const HttpLimits& limits)
 {
     context.limits = limits;
     context.errorBody = openAiErrorBody;
+    context.refusalOf = [this](const HttpRequest& head) { return refusalOf(head); };
     context.connectionGone = [this] { connectionGone(); };
     grace.setSingleShot(true);
     QObject::connect(&grace, &QTimer::timeout, q, [this] {
@@ -191,13 +194,18 @@ void HttpServer::Private::answerCurrentRequest()
     answer(std::move(request), response);
 }
 
+std::optional<HttpRefusal> HttpServer::Private::refusalOf(const HttpRequest& head) const
+{
+    if (isFromForeignPage(head.headers)) {
+        const QString message = QStringLiteral("a web page of %1 may not send requests here; its server may")
+                                    .arg(QString::fromLatin1(head.headers.value("Origin")));
+        return HttpRefusal{.status = 403, .body = context.errorBody(403, message), .headers = {}};
+    }
+    return admission ? admission(head) : std::nullopt;
+}
+
 void HttpServer::Private::answer(HttpRequest request, const std::shared_ptr<ResponseStream>& response)
 {
-    if (isFromForeignPage(request.headers)) {
-        const QString message = QStringLiteral("a web page of %1 may not send requests here; its server may")
-                                    .arg(QString::fromLatin1(request.headers.value("Origin")));
-        return response->respond(403, "application/json", context.errorBody(403, message));
-    }
     Router::Match match = router.find(request.method, request.path);
     if (!match.handler) {
         const int status = match.allowed.isEmpty() ? 404 : 405;
@@ -244,6 +252,11 @@ void HttpServer::route(const QByteArray& method, const QString& pattern, Handler
 void HttpServer::setErrorBody(ErrorBody errorBody)
 {
     d->context.errorBody = std::move(errorBody);
+}
+
+void HttpServer::setAdmission(Admission admission)
+{
+    d->admission = std::move(admission);
 }
 
 std::optional<QString> HttpServer::listen(const QHostAddress& address, quint16 port)

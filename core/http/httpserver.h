@@ -29,6 +29,13 @@ struct HttpLimits {
     std::chrono::milliseconds lingerLimit{30'000}; ///< likewise, for one that goes on sending
 };
 
+/// The answer to a request that is not let in: a JSON body.
+struct HttpRefusal {
+    int status = 403;
+    QByteArray body;
+    HttpHeaders headers;
+};
+
 /// HTTP/1.1 server over QHttpServer, with the connection guard that QHttpServer lacks: one request at a time per
 /// connection (pipelined ones wait), strict framing (no request smuggling), limits, time-outs, HEAD without body,
 /// Connection: close, HTTP/1.0, Expect: 100-continue, 405 with Allow. What a web page of another origin has a browser
@@ -42,6 +49,8 @@ public:
     /// Bodies of the errors that the server itself answers (400, 403, 404, 405, 408, 411, 413, 414, 431, 503 …), so
     /// that each API keeps its own error shape. Default: OpenAI's.
     using ErrorBody = std::function<QByteArray(int status, const QString& message)>;
+    /// Asked at the end of a request's head, before any of its body is taken.
+    using Admission = std::function<std::optional<HttpRefusal>(const HttpRequest& head)>;
 
     explicit HttpServer(const HttpLimits& limits = {}, QObject* parent = nullptr);
     ~HttpServer() override;
@@ -51,6 +60,8 @@ public:
     /// also answers HEAD. All routes are set before listen.
     void route(const QByteArray& method, const QString& pattern, Handler handler);
     void setErrorBody(ErrorBody errorBody);
+    /// Who may come in. Default: everybody but foreign pages, who never may.
+    void setAdmission(Admission admission);
 
     /// Listens; `port` 0 takes a free one. On failure: a message that names address and port, and what to do.
     [[nodiscard]] std::optional<QString> listen(const QHostAddress& address, quint16 port);

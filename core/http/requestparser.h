@@ -29,6 +29,7 @@ public:
     bool keepsAlive() const { return m_keepsAlive; }
     bool expectsContinue() const { return m_expectsContinue; }
     bool isHttp10() const { return m_minorVersion == 0; }
+    const HttpRequest& head() const { return m_request; } ///< its body is not there yet, or not all of it
     /// "GET /path?query": the request line without the version.
     QByteArray requestLine() const { return m_request.method + ' ' + m_target; }
 

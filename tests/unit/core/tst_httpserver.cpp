@@ -372,6 +372,48 @@ private Q_SLOTS:
         QCOMPARE(m_reached.isEmpty(), client.status() == 403);
     }
 
+    void refusalsComeBeforeTheBody()
+    {
+        m_server->setAdmission([](const HttpRequest& head) -> std::optional<HttpRefusal> {
+            if (head.headers.value("Key") == "right")
+                return std::nullopt;
+            HttpHeaders headers;
+            headers.append("WWW-Authenticate", "Bearer");
+            return HttpRefusal{.status = 401, .body = "{\"no\":1}", .headers = headers};
+        });
+        const QByteArray head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n";
+        RawClient without(m_server->port());
+        without.send(head + "\r\nthe first of a million bytes");
+        QVERIFY(without.waitForClose());
+        QCOMPARE(without.status(), 401);
+        QVERIFY(without.received().contains("\r\nWWW-Authenticate: Bearer\r\n"));
+        QVERIFY(without.received().contains("\r\nConnection: close\r\n"));
+        QCOMPARE(body(without.received()), QByteArray("{\"no\":1}"));
+        RawClient page(m_server->port());
+        page.send(head + "Key: right\r\nOrigin: http://evil.example\r\n\r\n");
+        QVERIFY(page.waitForClose());
+        QCOMPARE(page.status(), 403);
+        QVERIFY(m_reached.isEmpty());
+        RawClient with(m_server->port());
+        with.send(head + "Key: right\r\n\r\n");
+        QVERIFY(with.waitFor("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+
+    void refusedClientsMayAskAgain()
+    {
+        m_server->setAdmission([](const HttpRequest& head) -> std::optional<HttpRefusal> {
+            if (head.path == QLatin1String("/hello"))
+                return std::nullopt;
+            return HttpRefusal{.status = 401, .body = "no", .headers = {}};
+        });
+        RawClient client(m_server->port());
+        client.send(post("all of it") + get("/forgotten") + "HEAD /bad HTTP/1.1\r\nHost: x\r\n\r\n" + get("/hello"));
+        QVERIFY(client.waitFor("\r\n\r\nhello"));
+        QCOMPARE(client.received().count("HTTP/1.1 401 Unauthorized\r\n"), 3);
+        QCOMPARE(client.received().count("\r\n\r\nno"), 2); // HEAD has none
+        QCOMPARE(m_reached, QStringList{QStringLiteral("/hello")});
+    }
+
     // ------------------------------------------------------------------------------------------- the answer's side
 
     void departureIsNoticedWhileNothingIsWritten()

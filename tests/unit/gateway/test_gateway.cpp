@@ -696,6 +696,7 @@ void TestGateway::asksForKeys()
     const auto without = fleet.ask("GET", QStringLiteral("/v1/models"));
     QCOMPARE(without->status(), 401);
     QCOMPARE(errorCode(*without), QStringLiteral("invalid_api_key"));
+    QCOMPARE(without->headers().value("WWW-Authenticate"), QByteArray("Bearer"));
     QCOMPARE(with("Authorization", "Bearer sk-two")->status(), 200);
     QCOMPARE(with("authorization", "bearer sk-one")->status(), 200);
     QCOMPARE(with("x-api-key", "sk-one")->status(), 200);
