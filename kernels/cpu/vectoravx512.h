@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-only
 #pragma once
 
-#include "kernels/cpu/activations.h"
+#include "kernels/cpu/vectoravx2.h"
 
 #include <immintrin.h>
 
@@ -87,17 +87,7 @@ struct VectorAvx512 {
         storeCodes(p, values[0]);
         storeCodes(p + lanes, values[1]);
     }
-    static CodeSums sumBlock(const int8_t* p)
-    {
-        const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-        __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), codes);
-        pairs = _mm256_add_epi16(pairs, _mm256_srli_si256(pairs, 8));
-        pairs = _mm256_add_epi16(pairs, _mm256_srli_si256(pairs, 4));
-        const int32_t halves[] = {_mm256_extract_epi32(pairs, 0), _mm256_extract_epi32(pairs, 4)};
-        CodeSums sums;
-        std::memcpy(&sums, halves, sizeof sums);
-        return sums;
-    }
+    static CodeSums sumBlock(const int8_t* p) { return VectorAvx2::sumBlock(p); } // 32 codes fill half a register
     static void storeWords(int16_t* p, F v)
     {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(v)));

@@ -118,6 +118,7 @@ struct VectorPortable {
     {
         return __builtin_convertvector(v, F);
     }
+    /// Of `lanes` signed bytes.
     static F fromSigned8(const uint8_t* p)
     {
         return F{float(int8_t(p[0])), float(int8_t(p[1])), float(int8_t(p[2])), float(int8_t(p[3]))};
@@ -136,6 +137,7 @@ struct VectorPortable {
         for (int i = 0; i < 32 / lanes; ++i)
             storeCodes(p + i * lanes, values[i]);
     }
+    /// Of 32 codes.
     static CodeSums sumBlock(const int8_t* p)
     {
         CodeSums sums{};
